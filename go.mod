@@ -1,0 +1,3 @@
+module github.com/uefiexec/uefiexec
+
+go 1.26
