@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package ptrace
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/arch/x86/x86asm"
+	"golang.org/x/sys/unix"
+
+	"github.com/uefiexec/uefiexec/efi"
+	"github.com/uefiexec/uefiexec/emu/cpu"
+	"github.com/uefiexec/uefiexec/emu/mem"
+)
+
+// Values of siginfo_t's si_code (asm-generic/siginfo.h).
+const (
+	siKernel = 0x80 // any signal: the kernel's own, without details
+
+	segvMapErr = 1
+	busAdrAln  = 1
+	busAdrErr  = 2
+	trapTrace  = 2
+	trapHwBkpt = 4
+
+	// syscallStop is in the signal of a stop at a system call, as
+	// PTRACE_O_TRACESYSGOOD asks.
+	syscallStop = 0x80
+
+	vsyscallPage = 0xffffffffff600000
+)
+
+// exit says what a stop of the child means, with r already read.
+func (e *engine) exit(sig unix.Signal, r *cpu.Regs) (cpu.Exit, error) {
+	switch sig {
+	case unix.SIGSTOP:
+		return cpu.Exit{Kind: cpu.Interrupted}, nil
+	case unix.SIGTRAP | syscallStop:
+		return e.systemCall(r), nil
+	}
+	if err := e.getSiginfo(); err != nil {
+		return cpu.Exit{}, os.NewSyscallError("ptrace(PTRACE_GETSIGINFO)", err)
+	}
+	code := e.info.code()
+	if code <= 0 {
+		return cpu.Exit{}, fmt.Errorf("the guest's process got a %v from process %d", sig, e.info.sender())
+	}
+	x := cpu.Exit{Kind: cpu.Fault}
+	switch sig {
+	case unix.SIGTRAP:
+		return e.trap(r, code), nil
+	case unix.SIGSYS:
+		// A call into the vsyscall page, which the kernel has returned from.
+		r.PC = uint64(e.info.addr())
+		r.GP[cpu.RSP] -= 8
+		x.Cause, x.Inst = cpu.SystemCall, "vsyscall"
+		return x, nil
+	case unix.SIGILL:
+		x.Cause = cpu.Illegal
+	case unix.SIGFPE:
+		x.Cause = cpu.Arithmetic
+	case unix.SIGBUS:
+		switch code {
+		case busAdrAln:
+			x.Cause = cpu.Alignment
+		case siKernel:
+			x.Cause = cpu.Protection // a non-canonical address by way of rsp
+		default:
+			return cpu.Exit{}, fmt.Errorf("no memory for the guest's page %v: %w", e.info.addr().PageDown(), unix.ENOMEM)
+		}
+	case unix.SIGSEGV:
+		x.Cause = cpu.Protection
+		if code != siKernel {
+			x.Cause, x.Addr = cpu.PageFault, e.info.addr()
+		}
+	default:
+		return cpu.Exit{}, fmt.Errorf("the guest's process was stopped by %v", sig)
+	}
+	return e.refine(x, r), nil
+}
+
+// refine looks at the instruction that x is about.
+func (e *engine) refine(x cpu.Exit, r *cpu.Regs) cpu.Exit {
+	if e.narrow {
+		return e.leftLongMode(x, r)
+	}
+	if x.Cause == cpu.PageFault && vsyscallPage <= r.PC && r.PC < vsyscallPage+efi.PageSize {
+		x.Cause, x.Access, x.Inst = cpu.SystemCall, mem.Executable, "vsyscall"
+		return x
+	}
+	code := e.code(r.PC)
+	inst, err := x86asm.Decode(code, 64)
+	if err != nil {
+		x.Inst = fmt.Sprintf("% x", code)
+	} else {
+		x.Inst = x86asm.GNUSyntax(inst, r.PC, nil)
+	}
+	switch {
+	case x.Cause == cpu.PageFault:
+		x.Access = e.access(x.Addr, r, &inst, err == nil)
+		if x.Access != mem.Executable && e.belowStack(x.Addr, r) {
+			x.Cause = cpu.StackOverflow
+		} else if x.Access == mem.Executable && uint64(x.Addr) == r.PC {
+			x.Inst = ""
+		}
+	case err != nil:
+	case inst.Op == x86asm.SYSCALL, inst.Op == x86asm.SYSENTER,
+		inst.Op == x86asm.INT && inst.Args[0] == x86asm.Arg(x86asm.Imm(0x80)):
+		x.Cause = cpu.SystemCall
+	case x.Cause == cpu.Protection || x.Cause == cpu.Illegal:
+		if row := privileged[inst.Op]; row != nil {
+			if y, ok := row(&inst, r); ok {
+				r.PC += uint64(inst.Len)
+				return y
+			}
+		}
+	}
+	return x
+}
+
+// leftLongMode is the fault of a guest that is not in 64-bit mode any more. On
+// some processors sysenter has this effect: the kernel takes the program for a
+// 32-bit one and returns to where the vdso would be.
+func (e *engine) leftLongMode(x cpu.Exit, r *cpu.Regs) cpu.Exit {
+	landing := r.PC - e.vdso&0xffffffff
+	if x.Cause == cpu.PageFault && landing < 4*efi.PageSize {
+		x.Cause, x.Addr, x.Inst = cpu.SystemCall, 0, "sysenter"
+		return x
+	}
+	return cpu.Exit{Kind: cpu.Fault, Cause: cpu.Protection, Inst: "in 32-bit mode"}
+}
+
+// systemCall is the fault of an instruction that calls an operating system. It
+// puts back what the processor and the kernel have changed.
+func (e *engine) systemCall(r *cpu.Regs) cpu.Exit {
+	r.GP[cpu.RAX] = e.regs.Orig_rax
+	x := cpu.Exit{Kind: cpu.Fault, Cause: cpu.SystemCall, Inst: "sysenter"}
+	if e.narrow {
+		return x
+	}
+	r.PC -= 2
+	code := e.code(r.PC)
+	if inst, err := x86asm.Decode(code, 64); err == nil {
+		x.Inst = x86asm.GNUSyntax(inst, r.PC, nil)
+	}
+	return x
+}
+
+// trap is a debug exception or a breakpoint instruction.
+func (e *engine) trap(r *cpu.Regs, code int32) cpu.Exit {
+	x := cpu.Exit{Kind: cpu.Fault, Cause: cpu.Trap}
+	if code == siKernel {
+		if e.gates.Contains(efi.Addr(r.PC - 1)) {
+			r.PC--
+			return cpu.Exit{Kind: cpu.Gate}
+		}
+		r.PC--
+		if b := e.code(r.PC); len(b) > 0 && b[0] == 0x03 {
+			r.PC-- // int 3 in two bytes
+		}
+	} else if b := e.code(r.PC - 1); len(b) > 0 && b[0] == 0xf1 {
+		r.PC-- // int1
+	}
+	if inst, err := x86asm.Decode(e.code(r.PC), 64); err == nil {
+		x.Inst = x86asm.GNUSyntax(inst, r.PC, nil)
+	}
+	return x
+}
+
+// code returns the bytes at pc, as many as an instruction can have and there
+// are.
+func (e *engine) code(pc uint64) []byte {
+	const longest = 15
+	a := efi.Addr(pc)
+	if code, err := e.mem.Fetch(a, longest); err == nil {
+		return code
+	}
+	code, _ := e.mem.Fetch(a, uint64(min(longest, a.PageDown()+efi.PageSize-a)))
+	return code
+}
