@@ -56,8 +56,8 @@ func (im *Image) Authenticode(kind DigestKind, hashes ...crypto.Hash) ([][]byte,
 //
 // As in EDK2 (Tcg2Dxe, DxeImageVerificationLib), what follows starts at the sum of the sizes hashed
 // before, and the certificate table is taken to be the last bytes of the file, wherever its directory
-// entry points. Files with gaps between sections, or with bytes behind the certificate table, get the
-// digest that firmware computes, odd as it is.
+// entry points. Files with gaps between sections (fwupd 1.8 for arm64), or with bytes behind the certificate
+// table, get the digest that firmware computes and that was signed, odd as it is.
 //
 // Errors are *FormatError: ErrInvalid when SizeOfHeaders cuts the hashed fields off, ErrTruncated when
 // the headers or the certificate table do not fit into the file, ErrLimit when sections claim more

@@ -4,7 +4,6 @@ package pecoff
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -42,13 +41,23 @@ func (im *Image) checkLayout() error {
 	if err := im.checkHeaders(); err != nil {
 		return err
 	}
-	for i := range im.Sections {
+	var total uint64
+	for i, s := range im.Sections {
 		if err := im.checkSection(i); err != nil {
 			return err
 		}
+		total += uint64(s.MappedSize())
 	}
-	return im.checkOverlap()
+	if total > maxOverlapFactor*uint64(im.SizeOfImage) {
+		return bad("section table", im.sectionTable(), ErrLimit,
+			"overlapping sections take %#x bytes of SizeOfImage %#x", total, im.SizeOfImage)
+	}
+	return nil
 }
+
+// maxOverlapFactor bounds the bytes that sections may take together, in multiples of SizeOfImage, so that
+// many sections that overlap cannot make LayOut take hours.
+const maxOverlapFactor = 2
 
 func (im *Image) checkHeaders() error {
 	opt := im.optionalHeader()
@@ -117,14 +126,18 @@ func (im *Image) byAddress() []int {
 	return order
 }
 
-func (im *Image) checkOverlap() error {
-	order := im.byAddress()
-	for k := 1; k < len(order); k++ {
-		p, s := im.Sections[order[k-1]], im.Sections[order[k]]
-		if end := uint64(p.VirtualAddress) + uint64(p.MappedSize()); uint64(s.VirtualAddress) < end {
-			return im.badSection(order[k], fieldVirtualAddress, ErrOverlap, "%#x lies in %s, which ends at %#x",
-				s.VirtualAddress, fmt.Sprintf("Section[%d] %q", order[k-1], p.Name), end)
+// Overlap returns a *FormatError with ErrOverlap that names the first section, by address, that overlaps another one
+// in memory, or nil. Firmware loads such images, the later entry of the section table winning, and
+// so does LayOut: ukify makes them when it lengthens the .sbat of a stub with small alignment.
+func (im *Image) Overlap() error {
+	end, last := uint64(0), -1
+	for _, i := range im.byAddress() {
+		s := im.Sections[i]
+		if uint64(s.VirtualAddress) < end {
+			return im.badSection(i, fieldVirtualAddress, ErrOverlap, "%#x lies in Section[%d] %q, which ends at %#x",
+				s.VirtualAddress, last, im.Sections[last].Name, end)
 		}
+		end, last = uint64(s.VirtualAddress)+uint64(s.MappedSize()), i
 	}
 	return nil
 }

@@ -9,10 +9,9 @@
 // unified kernel image. It knows no guest memory, no signature verification and no measurement.
 //
 // Rules come from the PE/COFF specification where files keep it, and from EDK2
-// (MdePkg/Library/BasePeCoffLib, SecurityPkg) where they do not: what EDK2 loads is loaded here,
-// but for two exceptions. Mapped ranges that overlap one another or the headers are refused
-// instead of the later one winning, and nothing is ever written outside SizeOfImage. TE images
-// and images whose fields exceed the limits below are refused too.
+// (MdePkg/Library/BasePeCoffLib, SecurityPkg) where they do not: what EDK2 loads is loaded here, and
+// nothing is ever written outside SizeOfImage. TE images, images with sections mapped over the
+// headers, and images whose fields exceed the limits below are refused.
 //
 // # Hostile input
 //
