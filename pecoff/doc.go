@@ -15,11 +15,12 @@
 //
 // # Hostile input
 //
-// All input is taken to be hostile. Nothing here panics, loops for longer than the input's
-// declared sizes, or allocates more than the section table (at most 65,535 entries of 40 bytes,
-// all present in the file) and [MaxCertificateTable]. LayOut and Relocate write only to the slice
-// they are given. The caller allocates SizeOfImage bytes, at most [MaxImageSize]; that an image
-// of 1 KiB may ask for that much is for the caller to weigh.
+// All input is taken to be hostile. Nothing here panics. LayOut takes time in proportion to
+// SizeOfImage (sections may take twice as much together), a digest to the file's size (four
+// times), the rest to the tables it reads. Allocated are a few times the section table (at most
+// 65,535 entries of 40 bytes, all present in the file) and at most [MaxCertificateTable]. LayOut
+// and Relocate write only to the slice they are given. The caller allocates SizeOfImage bytes, at
+// most [MaxImageSize]; that a file of 1 KiB may ask for that much is for the caller to weigh.
 //
 // Not protected against: a reader whose bytes change between calls. The header fields are read
 // once, so memory stays safe, but a digest then says nothing about what LayOut copied. Hand in
