@@ -91,6 +91,29 @@ func TestAllocatePages(t *testing.T) {
 	}
 }
 
+// The highest place is found whatever was allocated and freed before.
+func TestAllocateHighestHole(t *testing.T) {
+	m := pcMap(t)
+	alloc := func(want efi.Addr) {
+		t.Helper()
+		if a, err := m.AllocatePages(efi.AllocateAnyPages, efi.LoaderData, 1, 0); err != nil || a != want {
+			t.Errorf("got %v, %v, want %v", a, err, want)
+		}
+	}
+	for a := efi.Addr(0x10ff000); a > 0x10f0000; a -= efi.PageSize {
+		alloc(a)
+	}
+	for _, hole := range []efi.Addr{0x10f4000, 0x10fc000, 0x10fa000} {
+		wantStatus(t, m.FreePages(hole, 1), efi.Success)
+	}
+	alloc(0x10fc000)
+	wantStatus(t, m.Convert(efi.Range{Start: 0x10fe000, End: 0x10ff000}, efi.ConventionalMemory), efi.Success)
+	wantStatus(t, m.Add(desc(efi.ConventionalMemory, 0x1200000, 0x1201000, ram)), efi.Success)
+	for _, want := range []efi.Addr{0x1200000, 0x10fe000, 0x10fa000, 0x10f4000, 0x10f0000} {
+		alloc(want)
+	}
+}
+
 func TestAllocateAttributes(t *testing.T) {
 	m, err := NewMemoryMap([]efi.MemoryDescriptor{
 		desc(efi.ConventionalMemory, 0x1000, 0x10000, efi.MemoryWB),

@@ -63,8 +63,8 @@ func (m *MemoryMap) Add(d efi.MemoryDescriptor) error {
 }
 
 // SetAttributes puts the protections in set on r and takes those in clear off
-// it (§37.6). Protections are MemoryRP, MemoryXP and MemoryRO. They show in the
-// map, and so change its key, which is not so in EDK2.
+// it, for EFI_MEMORY_ATTRIBUTE_PROTOCOL. Protections are MemoryRP, MemoryXP and
+// MemoryRO. They show in the map, and so change its key, unlike in EDK2.
 //
 // InvalidParameter: r is empty or unaligned, a bit is no protection or is in
 // both, or a page of r is free. NotFound: the map does not cover r.

@@ -15,7 +15,7 @@ import (
 // FuzzMemoryMap runs a stream of calls against the map and against pageModel.
 func FuzzMemoryMap(f *testing.F) {
 	for seed := range uint64(16) {
-		var data [1 + 6*64]byte
+		var data [1 + 6*400]byte
 		chacha := rand.NewChaCha8([32]byte{byte(seed)})
 		_, _ = chacha.Read(data[:])
 		f.Add(data[:])
@@ -79,6 +79,13 @@ func step(t *testing.T, m *MemoryMap, w *pageModel, op [6]byte) {
 	n := uint64(op[4] % 24)
 	if op[4] >= 0xf0 {
 		n = odd[op[4]%6]
+	}
+	if op[0]%8 == 4 {
+		addr = w.nthAllocated(int(op[2]))
+		n = 1 + n%8
+	}
+	if op[0]%8 == 5 && op[5]%4 > 0 {
+		mt = efi.ConventionalMemory
 	}
 	small := n % 24
 	span := efi.Range{Start: addr, End: addr + efi.Addr(small)*efi.PageSize}

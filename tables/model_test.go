@@ -126,6 +126,23 @@ func (w *pageModel) freePages(addr efi.Addr, n uint64) efi.Status {
 	return efi.Success
 }
 
+// nthAllocated is the address of a page that AllocatePages gave, if there are
+// any, rounded down to the unit.
+func (w *pageModel) nthAllocated(n int) efi.Addr {
+	var got []int
+	for i, p := range w.pages {
+		if p.owner == OwnerPages {
+			got = append(got, i)
+		}
+	}
+	if len(got) == 0 {
+		return 0
+	}
+	i := got[n%len(got)]
+	i -= i % w.unitOf(w.pages[i].mt)
+	return efi.Addr(i) * efi.PageSize
+}
+
 func (w *pageModel) release(i int) {
 	p := &w.pages[i]
 	p.mt, p.owner = efi.ConventionalMemory, OwnerPlatform

@@ -5,6 +5,7 @@ package tables
 import (
 	"errors"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -80,6 +81,43 @@ func TestPoolSizes(t *testing.T) {
 		if uint64(apart) != tt.apart {
 			t.Errorf("two of %d bytes lie %d apart, want %d", tt.size, apart, tt.apart)
 		}
+	}
+}
+
+// Blocks that were full serve again, and those with room are told apart.
+func TestPoolReuse(t *testing.T) {
+	p := NewPool(pcMap(t))
+	var got []efi.Addr
+	for range 3 * efi.PageSize / 512 {
+		a, err := p.Allocate(efi.LoaderData, 512)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, a)
+	}
+	holes := []efi.Addr{got[1], got[9], got[10], got[17]}
+	for _, a := range holes {
+		wantStatus(t, p.Free(a), efi.Success)
+	}
+	for _, a := range got[:8] {
+		if a != got[1] {
+			wantStatus(t, p.Free(a), efi.Success)
+		}
+	}
+	var again []efi.Addr
+	for range 3 {
+		a, err := p.Allocate(efi.LoaderData, 512)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again = append(again, a)
+	}
+	slices.Sort(again)
+	if want := []efi.Addr{got[17], got[9], got[10]}; !slices.Equal(again, want) {
+		t.Errorf("got %v, want %v", again, want)
+	}
+	if a, err := p.Allocate(efi.LoaderData, 512); err != nil || a != got[0] {
+		t.Errorf("a new block at %v, %v", a, err)
 	}
 }
 
@@ -165,6 +203,12 @@ func TestMaxPoolBlocks(t *testing.T) {
 func FuzzPool(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 3, 0, 4, 5, 6, 3, 0, 0, 0, 6, 0, 0, 0, 3, 1, 0, 0})
 	f.Add([]byte{1, 0, 16, 0, 1, 0, 16, 0, 1, 0, 16, 0, 1, 0, 16, 0, 4, 2, 0, 0, 5, 1, 1, 1, 7, 7, 7, 7})
+	for seed := range uint64(16) {
+		var data [4 * 500]byte
+		chacha := rand.NewChaCha8([32]byte{byte(seed)})
+		_, _ = chacha.Read(data[:])
+		f.Add(data[seed%2:])
+	}
 	types := []efi.MemoryType{efi.LoaderData, efi.LoaderCode, efi.RuntimeServicesData, 0x80000000}
 	type block struct {
 		addr efi.Addr

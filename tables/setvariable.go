@@ -26,8 +26,8 @@ const (
 // InvalidParameter: the name is empty, malformed or too long; the attributes
 // are unknown, lack boot service access, or are not those of the variable that
 // exists; a hardware error record has another name, GUID or attributes than the
-// specification gives it (§8.2.4.1), or its name and GUID are used for something
-// else; the variable would be longer than Limits.MaxSize; a variable created at
+// specification gives it (Appendix P), or something else has its name and GUID;
+// the variable would be longer than Limits.MaxSize; a variable created at
 // runtime is not both non-volatile and of runtime access.
 //
 // NotFound: the variable to delete is not there. OutOfResources: the storage is
@@ -129,7 +129,7 @@ func validAccess(attrs efi.VariableAttribute) bool {
 }
 
 // isErrorRecord reports whether a variable is HwErrRec#### of the GUID that is
-// set aside for hardware error records (§8.2.4.2).
+// set aside for hardware error records (Appendix P).
 func isErrorRecord(name string, guid efi.GUID) bool {
 	number, ok := strings.CutPrefix(name, "HwErrRec")
 	return ok && len(number) == 4 && strings.Trim(number, "0123456789ABCDEF") == "" &&
