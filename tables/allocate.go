@@ -62,7 +62,7 @@ func (m *MemoryMap) allocate(t efi.AllocateType, mt efi.MemoryType, pages uint64
 // findFree is the highest place for pages whose last byte is not above last.
 func (m *MemoryMap) findFree(pages uint64, mt efi.MemoryType, last efi.Addr) (efi.Range, error) {
 	unit := m.Granularity(mt)
-	limit := efi.Addr(math.MaxUint64).PageDown()
+	limit := top
 	if last < math.MaxUint64 {
 		limit = (last + 1).PageDown()
 	}

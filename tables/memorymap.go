@@ -16,6 +16,9 @@ import (
 // would need more fails with OutOfResources and changes nothing.
 const MaxDescriptors = 65536
 
+// top is above all memory: a region can not end in the last page.
+const top efi.Addr = math.MaxUint64 &^ (efi.PageSize - 1)
+
 // MemoryMap is the memory map and the page allocator (§7.2). It is data only:
 // no guest memory is touched, so neither are freed pages cleared nor
 // protections applied; that is for the owner of the memory to do.
@@ -32,7 +35,7 @@ type MemoryMap struct {
 // InvalidParameter: a descriptor is empty, unaligned, wraps, overlaps another
 // or is of a reserved type. OutOfResources: more than MaxDescriptors.
 func NewMemoryMap(descs []efi.MemoryDescriptor) (*MemoryMap, error) {
-	m := &MemoryMap{key: 1, full: math.MaxUint64}
+	m := &MemoryMap{key: 1, full: top}
 	regions := make([]Region, 0, len(descs))
 	for _, d := range descs {
 		r, err := regionOf(d)
