@@ -78,8 +78,8 @@ type DevicePath []Node
 // bytes the path takes up, its end node included. The nodes hold a copy.
 //
 // A *FormatError is returned when a node's length is less than a header or
-// beyond b, or when b ends before the path does. What the nodes hold is not
-// looked at.
+// beyond b, when an end node is longer than a header, or when b ends before the
+// path does. What the nodes hold is not looked at.
 func ParseDevicePath(b []byte) (DevicePath, int, error) {
 	size, count, err := scanDevicePath(b)
 	if err != nil {
@@ -113,8 +113,13 @@ func scanDevicePath(b []byte) (size, count int, err error) {
 		if length > len(rest) {
 			return 0, 0, bad("node length %d exceeds the %d bytes left", length, len(rest))
 		}
+		isEntire := rest[0] == NodeEnd && rest[1] == endEntire
+		isInstance := rest[0] == NodeEnd && rest[1] == endInstance
+		if (isEntire || isInstance) && length != nodeHeaderSize {
+			return 0, 0, bad("node length %d of an end node", length)
+		}
 		size += length
-		if rest[0] == NodeEnd && rest[1] == endEntire {
+		if isEntire {
 			return size, count, nil
 		}
 		count++

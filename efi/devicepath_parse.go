@@ -93,8 +93,8 @@ func parseNodeText(text string, offset int) (Node, error) {
 	switch {
 	case len(n.Data) > MaxNodeData:
 		return bad(fmt.Errorf("too long for a node"))
-	case n.Type == NodeEnd && n.SubType == endEntire:
-		return bad(fmt.Errorf("would end the path"))
+	case n.Type == NodeEnd && (n.SubType == endEntire || n.SubType == endInstance):
+		return bad(fmt.Errorf("is an end node"))
 	}
 	return n, nil
 }

@@ -5,6 +5,7 @@ package efi
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -63,8 +64,8 @@ func ParseLoadOption(b []byte) (LoadOption, error) {
 	}
 	for end := offset + listLength; offset < end; {
 		path, size, err := ParseDevicePath(b[offset:end])
-		if err != nil {
-			return bad(offset, "%v", err)
+		if format, ok := errors.AsType[*FormatError](err); ok {
+			return bad(offset+format.Offset, "device path: %s", format.Problem)
 		}
 		o.FilePathList = append(o.FilePathList, path)
 		offset += size

@@ -58,7 +58,8 @@ func (t Time) Valid() bool {
 	if t.Daylight&^(TimeAdjustDaylight|TimeInDaylight) != 0 {
 		return false
 	}
-	return t.Std().Day() == int(t.Day)
+	date := time.Date(int(t.Year), time.Month(t.Month), int(t.Day), 0, 0, 0, 0, time.UTC)
+	return date.Day() == int(t.Day)
 }
 
 // Std is t in UTC. An unspecified time zone is taken as UTC. Fields that are
