@@ -106,7 +106,11 @@ func (c *child) kill() error {
 	if c.gone {
 		return nil
 	}
-	unix.Kill(c.pid, unix.SIGKILL) // not yet waited for, so the number is its own
+	if c.pidfd >= 0 {
+		unix.PidfdSendSignal(c.pidfd, unix.SIGKILL, nil, 0)
+	} else {
+		unix.Kill(c.pid, unix.SIGKILL)
+	}
 	for {
 		switch ws, err := c.wait(); {
 		case err == nil && ws.Stopped():

@@ -113,15 +113,18 @@ func (e *engine) Run(ctx context.Context, r *cpu.Regs, stop cpu.Stop) (cpu.Exit,
 	if err := e.usable(); err != nil {
 		return cpu.Exit{}, err
 	}
-	x, err := e.run(ctx, r, stop)
+	if err := checkStop(&stop); err != nil {
+		return cpu.Exit{}, err
+	}
+	x, err := e.run(ctx, r, &stop)
 	if err != nil {
-		e.failed = fmt.Errorf("ptrace: %w", err)
+		e.failed = fmt.Errorf("ptrace: %w", errors.Join(err, e.kill()))
 		return cpu.Exit{}, e.failed
 	}
 	return x, nil
 }
 
-func (e *engine) run(ctx context.Context, r *cpu.Regs, stop cpu.Stop) (cpu.Exit, error) {
+func (e *engine) run(ctx context.Context, r *cpu.Regs, stop *cpu.Stop) (cpu.Exit, error) {
 	if len(e.pending) > 0 {
 		if err := e.protect(); err != nil {
 			return cpu.Exit{}, err
@@ -135,29 +138,43 @@ func (e *engine) run(ctx context.Context, r *cpu.Regs, stop cpu.Stop) (cpu.Exit,
 	if e.gates.Contains(efi.Addr(r.PC)) {
 		return cpu.Exit{Kind: cpu.Gate}, nil
 	}
-	if stop.Steps != 0 || len(stop.Break)+len(stop.Watch) != 0 || e.debug.set {
+	if stop.Steps != 0 || len(stop.Break)+len(stop.Watch) != 0 {
 		return e.runDebug(r, stop)
+	}
+	if e.debug.set() {
+		if err := e.setDebugRegs(nil, nil); err != nil {
+			return cpu.Exit{}, err
+		}
 	}
 	if err := e.load(r); err != nil {
 		return cpu.Exit{}, err
 	}
+	sig, err := e.next(unix.PTRACE_SYSEMU, r)
+	if err != nil {
+		return cpu.Exit{}, err
+	}
+	if sig == unix.SIGTRAP && e.atGate() {
+		r.PC--
+		return cpu.Exit{Kind: cpu.Gate}, nil
+	}
+	return e.exit(sig, r)
+}
+
+// next resumes the child until it stops for a reason and reads its registers.
+func (e *engine) next(request int, r *cpu.Regs) (unix.Signal, error) {
 	for {
-		ws, err := e.resume(unix.PTRACE_SYSEMU)
+		ws, err := e.resume(request)
 		if err != nil {
-			return cpu.Exit{}, err
+			return 0, err
 		}
 		if ws.StopSignal() == unix.SIGSTOP && !e.interrupted() {
 			continue // meant for an earlier Run
 		}
 		if err := e.get(); err != nil {
-			return cpu.Exit{}, err
+			return 0, err
 		}
 		e.store(r)
-		if ws.StopSignal() == unix.SIGTRAP && e.atGate() {
-			r.PC--
-			return cpu.Exit{Kind: cpu.Gate}, nil
-		}
-		return e.exit(ws.StopSignal(), r)
+		return ws.StopSignal(), nil
 	}
 }
 

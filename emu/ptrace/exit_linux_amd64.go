@@ -18,11 +18,9 @@ import (
 const (
 	siKernel = 0x80 // any signal: the kernel's own, without details
 
-	segvMapErr = 1
-	busAdrAln  = 1
-	busAdrErr  = 2
-	trapTrace  = 2
-	trapHwBkpt = 4
+	busAdrAln = 1
+	trapBrkPt = 1
+	trapTrace = 2
 
 	// syscallStop is in the signal of a stop at a system call, as
 	// PTRACE_O_TRACESYSGOOD asks.
@@ -33,20 +31,23 @@ const (
 
 // exit says what a stop of the child means, with r already read.
 func (e *engine) exit(sig unix.Signal, r *cpu.Regs) (cpu.Exit, error) {
-	switch sig {
-	case unix.SIGSTOP:
-		return cpu.Exit{Kind: cpu.Interrupted}, nil
-	case unix.SIGTRAP | syscallStop:
+	switch {
+	case sig == unix.SIGTRAP|syscallStop:
 		return e.systemCall(r), nil
+	case sig == unix.SIGSTOP && !e.narrow:
+		return cpu.Exit{Kind: cpu.Interrupted}, nil
 	}
 	if err := e.getSiginfo(); err != nil {
 		return cpu.Exit{}, os.NewSyscallError("ptrace(PTRACE_GETSIGINFO)", err)
 	}
 	code := e.info.code()
-	if code <= 0 {
+	if code <= 0 && sig != unix.SIGSTOP {
 		return cpu.Exit{}, fmt.Errorf("the guest's process got a %v from process %d", sig, e.info.sender())
 	}
 	x := cpu.Exit{Kind: cpu.Fault}
+	if e.narrow {
+		return e.leftLongMode(sig, r), nil
+	}
 	switch sig {
 	case unix.SIGTRAP:
 		return e.trap(r, code), nil
@@ -82,9 +83,6 @@ func (e *engine) exit(sig unix.Signal, r *cpu.Regs) (cpu.Exit, error) {
 
 // refine looks at the instruction that x is about.
 func (e *engine) refine(x cpu.Exit, r *cpu.Regs) cpu.Exit {
-	if e.narrow {
-		return e.leftLongMode(x, r)
-	}
 	if x.Cause == cpu.PageFault && vsyscallPage <= r.PC && r.PC < vsyscallPage+efi.PageSize {
 		x.Cause, x.Access, x.Inst = cpu.SystemCall, mem.Executable, "vsyscall"
 		return x
@@ -122,13 +120,12 @@ func (e *engine) refine(x cpu.Exit, r *cpu.Regs) cpu.Exit {
 // leftLongMode is the fault of a guest that is not in 64-bit mode any more. On
 // some processors sysenter has this effect: the kernel takes the program for a
 // 32-bit one and returns to where the vdso would be.
-func (e *engine) leftLongMode(x cpu.Exit, r *cpu.Regs) cpu.Exit {
-	landing := r.PC - e.vdso&0xffffffff
-	if x.Cause == cpu.PageFault && landing < 4*efi.PageSize {
-		x.Cause, x.Addr, x.Inst = cpu.SystemCall, 0, "sysenter"
-		return x
+func (e *engine) leftLongMode(sig unix.Signal, r *cpu.Regs) cpu.Exit {
+	x := cpu.Exit{Kind: cpu.Fault, Cause: cpu.Protection, Inst: "in 32-bit mode"}
+	if landing := (r.PC - e.vdso) & 0xffffffff; sig == unix.SIGSEGV && landing < 4*efi.PageSize {
+		x.Cause, x.Inst = cpu.SystemCall, "sysenter"
 	}
-	return cpu.Exit{Kind: cpu.Fault, Cause: cpu.Protection, Inst: "in 32-bit mode"}
+	return x
 }
 
 // systemCall is the fault of an instruction that calls an operating system. It
