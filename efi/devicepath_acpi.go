@@ -8,13 +8,13 @@ import (
 	"fmt"
 )
 
-// ACPINode is an ACPI device (§10.3.3.1). HID is a compressed EISA identifier.
+// ACPINode is an ACPI device (§10.3.3). HID is a compressed EISA identifier.
 type ACPINode struct {
 	HID uint32
 	UID uint32
 }
 
-// ACPIExtendedNode is an ACPI device with more names (§10.3.3.2): the strings
+// ACPIExtendedNode is an ACPI device with more names (§10.3.3): the strings
 // HID, UID and CID follow, each ended by a NUL.
 type ACPIExtendedNode struct {
 	HID uint32
@@ -22,7 +22,7 @@ type ACPIExtendedNode struct {
 	CID uint32
 }
 
-// ACPIADRNode is an ACPI _ADR (§10.3.3.3); more may follow.
+// ACPIADRNode is an ACPI _ADR (§10.3.3.1); more may follow.
 type ACPIADRNode struct{ ADR uint32 }
 
 // The kinds of §10.3.3.

@@ -4,7 +4,7 @@ package efi
 
 import "encoding/binary"
 
-// InfiniBandNode is an InfiniBand port (§10.3.4.10).
+// InfiniBandNode is an InfiniBand port (§10.3.4.14).
 type InfiniBandNode struct {
 	ResourceFlags uint32
 	PortGID       [16]byte
@@ -17,14 +17,14 @@ type InfiniBandNode struct {
 // follow.
 type VendorMessagingNode struct{ GUID GUID }
 
-// MACNode is a network interface (§10.3.4.11). The address is padded with
+// MACNode is a network interface (§10.3.4.10). The address is padded with
 // zeros; IfType is that of RFC 3232, 1 being Ethernet.
 type MACNode struct {
 	Address [32]byte
 	IfType  uint8
 }
 
-// IPv4Node is an IPv4 connection (§10.3.4.12).
+// IPv4Node is an IPv4 connection (§10.3.4.11).
 type IPv4Node struct {
 	LocalAddress   [4]byte
 	RemoteAddress  [4]byte
@@ -36,7 +36,7 @@ type IPv4Node struct {
 	SubnetMask     [4]byte
 }
 
-// IPv6Node is an IPv6 connection (§10.3.4.13).
+// IPv6Node is an IPv6 connection (§10.3.4.12).
 type IPv6Node struct {
 	LocalAddress   [16]byte
 	RemoteAddress  [16]byte
@@ -66,7 +66,7 @@ type ISCSINode struct {
 	TargetPortalGroupTag uint16
 }
 
-// VLANNode is a virtual LAN (§10.3.4.14).
+// VLANNode is a virtual LAN (§10.3.4.13).
 type VLANNode struct{ VLANID uint16 }
 
 // URINode is a URI (§10.3.4.22), which follows. It may be empty.
@@ -164,7 +164,7 @@ var networkNodes = []nodeEntry{
 }
 
 // sasInfo is what follows the GUID of a SAS target in a vendor's node
-// (§10.3.4.16).
+// (§10.3.4.18).
 type sasInfo struct {
 	Reserved           uint32
 	Address            uint64

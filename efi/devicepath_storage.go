@@ -49,7 +49,7 @@ type SATANode struct {
 	LUN                uint16
 }
 
-// SASExNode is a SAS target (§10.3.4.18), its numbers big endian.
+// SASExNode is a SAS target (§10.3.4.19), its numbers big endian.
 type SASExNode struct {
 	Address            [8]byte
 	LUN                [8]byte

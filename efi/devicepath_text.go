@@ -6,7 +6,7 @@ import "strings"
 
 var nodePrinters = printerTable(hardwareNodes, acpiNodes, storageNodes, usbNodes, networkNodes, mediaNodes)
 
-// genericNames are the names of nodes whose subtype is not known (§10.6.1.5).
+// genericNames are the names of nodes whose subtype is not known (§10.6.1.6).
 var genericNames = map[uint8]string{
 	NodeHardware:  "HardwarePath",
 	NodeACPI:      "AcpiPath",
@@ -18,7 +18,7 @@ var genericNames = map[uint8]string{
 // String is Text(false, false).
 func (n Node) String() string { return n.Text(false, false) }
 
-// Text is what EFI_DEVICE_PATH_TO_TEXT_PROTOCOL makes of the node (§10.6.2),
+// Text is what EFI_DEVICE_PATH_TO_TEXT_PROTOCOL makes of the node (§10.6.3),
 // letter for letter as EDK2 writes it. displayOnly asks for a shorter form,
 // allowShortcuts for names of well-known vendor nodes. A node of a known kind
 // that is too short is written as one of an unknown subtype, where EDK2 reads
@@ -51,7 +51,7 @@ func printGeneric(w *nodePrinter, n Node) {
 // String is Text(false, false).
 func (p DevicePath) String() string { return p.Text(false, false) }
 
-// Text joins the nodes' texts by slashes (§10.6.2). As in EDK2, the comma that
+// Text joins the nodes' texts by slashes (§10.6.4). As in EDK2, the comma that
 // ends an instance has a slash behind it, too.
 func (p DevicePath) Text(displayOnly, allowShortcuts bool) string {
 	var text strings.Builder

@@ -8,7 +8,7 @@ type USBNode struct {
 	Interface  uint8
 }
 
-// USBClassNode is any USB device of a class (§10.3.4.7).
+// USBClassNode is any USB device of a class (§10.3.4.5).
 type USBClassNode struct {
 	VendorID       uint16
 	ProductID      uint16

@@ -161,7 +161,7 @@ const (
 )
 
 // MemoryAttributesTable is the header of an EFI_MEMORY_ATTRIBUTES_TABLE
-// (§4.6.4). NumberOfEntries descriptors of DescriptorSize bytes follow.
+// (§4.6.3). NumberOfEntries descriptors of DescriptorSize bytes follow.
 type MemoryAttributesTable struct {
 	Version         uint32
 	NumberOfEntries uint32

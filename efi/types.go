@@ -49,7 +49,7 @@ type InterfaceType uint32
 // NativeInterface is the only interface type.
 const NativeInterface InterfaceType = 0
 
-// LocateSearchType is an EFI_LOCATE_SEARCH_TYPE (§7.3.7).
+// LocateSearchType is an EFI_LOCATE_SEARCH_TYPE (§7.3.6).
 type LocateSearchType uint32
 
 // The ways to search for handles.
