@@ -63,21 +63,18 @@ func (m *Memory) Write(a efi.Addr, b []byte) error {
 	return err
 }
 
-// String16 reads a NUL-terminated UTF-16 string at a, its NUL left out. One
-// that does not end within limit characters or before RAM does is a
+// String16 returns the NUL-terminated UTF-16 string at a, a view without its
+// NUL. One that does not end within limit characters or before RAM does is a
 // *FaultError.
-func (m *Memory) String16(a efi.Addr, limit int) ([]uint16, error) {
+func (m *Memory) String16(a efi.Addr, limit int) ([]byte, error) {
 	raw, err := m.Tail(a, 2*uint64(limit)+2)
 	if err != nil {
 		return nil, err
 	}
-	var s []uint16
-	for ; len(raw) >= 2; raw = raw[2:] {
-		c := binary.LittleEndian.Uint16(raw)
-		if c == 0 {
-			return s, nil
+	for i := 0; i+2 <= len(raw); i += 2 {
+		if raw[i] == 0 && raw[i+1] == 0 {
+			return raw[:i:i], nil
 		}
-		s = append(s, c)
 	}
-	return nil, &FaultError{a, 2 * uint64(len(s)), Readable, "string without an end"}
+	return nil, &FaultError{a, uint64(len(raw)), Readable, "string without an end"}
 }

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package emu
+
+import (
+	"io"
+	"time"
+
+	"github.com/uefiexec/uefiexec/efi"
+	"github.com/uefiexec/uefiexec/emu/cpu"
+	"github.com/uefiexec/uefiexec/emu/resident"
+	"github.com/uefiexec/uefiexec/pecoff"
+	"github.com/uefiexec/uefiexec/tables"
+)
+
+// Config is what a machine is made of. Arch and Engine must be given; every
+// other zero value is useful.
+type Config struct {
+	Arch   cpu.Arch
+	Engine cpu.New
+
+	// MemoryMap describes the guest's physical memory; what is
+	// ConventionalMemory in it, or a type that only loads and stores, becomes
+	// RAM. Nil is Layout(Arch, 512 MiB).
+	MemoryMap []efi.MemoryDescriptor
+
+	// Variables is the variable store. The machine changes it; nil is an empty
+	// one. It is never the real firmware's.
+	Variables *tables.Variables
+
+	// Clock and Random are all the time and all the randomness that the guest
+	// gets from services; nil is the host's. (On an engine that runs on the host's
+	// processor a guest can still read its counters.)
+	Clock  Clock
+	Random io.Reader
+
+	// Policy decides whether an image may be loaded; nil accepts all.
+	Policy ImagePolicy
+
+	Limits Limits
+
+	// Trace is told of everything that happens at the seam between guest and
+	// machine. Nil costs nothing.
+	Trace func(*TraceEvent)
+
+	// Vendor and Revision are the firmware vendor and revision in the system
+	// table; "" is "uefiexec".
+	Vendor   string
+	Revision uint32
+}
+
+// ImagePolicy decides whether LoadImage may load an image. Check returns nil,
+// or an error with efi.SecurityViolation (loaded, but StartImage refuses) or
+// efi.AccessDenied (not loaded) in its chain. The path is where the image comes
+// from, empty if from memory alone.
+type ImagePolicy interface {
+	Check(image *pecoff.Image, path efi.DevicePath) error
+}
+
+// Limits bound what a guest can take. Zero fields have the default that stands
+// behind them; a negative one is no limit.
+type Limits struct {
+	Time    time.Duration // the host's time for Boot: 10 minutes
+	Calls   int64         // service calls: 20 million
+	Stalled time.Duration // the guest's time spent in Stall: 10 minutes
+	Nesting int           // images, notifications and host calls inside each other: 32
+	Handles int           // handles, and events, and protocols on one handle: 65536 each
+	Image   int64         // bytes of one image file: 2 GiB
+}
+
+func (l Limits) withDefaults() Limits {
+	def := func(v, d int64) int64 {
+		switch {
+		case v == 0:
+			return d
+		case v < 0:
+			return 1<<63 - 1
+		}
+		return v
+	}
+	return Limits{
+		Time:    time.Duration(def(int64(l.Time), int64(10*time.Minute))),
+		Calls:   def(l.Calls, 20_000_000),
+		Stalled: time.Duration(def(int64(l.Stalled), int64(10*time.Minute))),
+		Nesting: int(def(int64(l.Nesting), 32)),
+		Handles: int(def(int64(l.Handles), 65536)),
+		Image:   def(l.Image, 2<<30),
+	}
+}
+
+// Layout is a plain memory map for a guest with the given amount of RAM, in
+// bytes, as a small virtual machine of that architecture has it: on x86-64 from
+// 64 KiB to 640 KiB and from 1 MiB, with a hole from 3 GiB to 4 GiB; on AArch64
+// from 1 GiB.
+func Layout(arch cpu.Arch, size uint64) []efi.MemoryDescriptor {
+	ram := func(start efi.Addr, size uint64) efi.MemoryDescriptor {
+		return efi.MemoryDescriptor{
+			Type: efi.ConventionalMemory, PhysicalStart: start, NumberOfPages: size / efi.PageSize,
+			Attribute: efi.MemoryUC | efi.MemoryWC | efi.MemoryWT | efi.MemoryWB,
+		}
+	}
+	if arch == cpu.ARM64 {
+		return []efi.MemoryDescriptor{ram(1<<30, size)}
+	}
+	const low, mib, hole = 0x10000, 1 << 20, 3 << 30
+	if size <= mib {
+		return []efi.MemoryDescriptor{ram(low, min(size, 0xa0000-low))}
+	}
+	descs := []efi.MemoryDescriptor{ram(low, 0xa0000-low), ram(mib, min(size, hole)-mib)}
+	if size > hole {
+		descs = append(descs, ram(1<<32, size-hole))
+	}
+	return descs
+}
+
+// residentFor finds the guest code of an architecture.
+func residentFor(arch cpu.Arch) (*resident.Blob, error) {
+	name := "x64"
+	if arch == cpu.ARM64 {
+		name = "aa64"
+	}
+	return resident.For(name)
+}

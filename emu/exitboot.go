@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package emu
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/uefiexec/uefiexec/efi"
+)
+
+// exitStage is how far ExitBootServices has come. The notifications it sends are
+// guest code, so the guest is left at the gate while they run.
+type exitStage uint8
+
+const (
+	exitNone exitStage = iota
+	exitAnnounced
+	exitNotified
+	exitTerminated
+)
+
+// exitBootServices follows EDK2's CoreExitBootServices: those who asked to be
+// told before are told once, then the key is looked at, then all others are
+// told, and nothing that they do to the memory map counts any more.
+func exitBootServices(c *Call, handle efi.Handle, key uint64) error {
+	m := c.m
+	image, ok := m.images[handle]
+	if !ok {
+		return fmt.Errorf("%v is no image: %w", handle, efi.InvalidParameter)
+	}
+	if m.exiting == exitNone {
+		m.exiting = exitAnnounced
+		m.events.signalGroup(efi.EventGroupBeforeExitBootServicesGUID)
+		if m.events.pending() {
+			return errRetry
+		}
+	}
+	if m.exiting == exitAnnounced {
+		if key != m.mmap.Key() {
+			return fmt.Errorf("the memory map has changed: its key is %#x: %w", m.mmap.Key(), efi.InvalidParameter)
+		}
+		m.exiting = exitNotified
+		m.events.timed = nil
+		m.events.signalGroup(efi.EventGroupExitBootServicesGUID)
+		if m.events.pending() {
+			return errRetry
+		}
+	}
+	m.exiting = exitTerminated
+	m.exitedBy = image
+	return errFrozen
+}
+
+// pending reports whether a notification would run now.
+func (es *events) pending() bool { return len(es.queue) > 0 && es.queue[0].tpl > es.tpl }
+
+// freeze makes of the machine what ExitBootServices leaves behind and the guest
+// finds when that returns (§7.4.6).
+func (m *Machine) freeze() (*Handoff, error) {
+	err := m.editSystemTable(func(st *efi.SystemTable) {
+		st.ConsoleInHandle, st.ConIn = 0, 0
+		st.ConsoleOutHandle, st.ConOut = 0, 0
+		st.StandardErrorHandle, st.StdErr = 0, 0
+		st.BootServices = 0
+	})
+	if err != nil {
+		return nil, fmt.Errorf("emu: freeze: %w", err)
+	}
+	if err := m.retireRuntime(); err != nil {
+		return nil, fmt.Errorf("emu: freeze: %w", err)
+	}
+	if err := m.abi.Return(m.mem, &m.regs, uint64(efi.Success)); err != nil {
+		return nil, fmt.Errorf("emu: freeze: %w", err)
+	}
+	return m.handoff()
+}
+
+func leUint64(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }

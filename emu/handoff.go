@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package emu
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/uefiexec/uefiexec/efi"
+	"github.com/uefiexec/uefiexec/emu/cpu"
+	"github.com/uefiexec/uefiexec/emu/mem"
+	"github.com/uefiexec/uefiexec/tables"
+)
+
+// Handoff is a machine that has exited boot services, as data: what has to be
+// put in place for the payload to go on as if ExitBootServices had just
+// returned to it. It owns the memory it names until Close.
+//
+// It holds the payload's secrets: random seeds, credentials, keys.
+type Handoff struct {
+	Arch cpu.Arch
+	Regs cpu.Regs // behind the call, the status in place
+	FP   cpu.FPState
+
+	// Segments are the memory that must be put in place, ascending: every page
+	// that is not free, so the payload's, its stack, the tables, the resident
+	// code. Free memory is in none.
+	Segments []Segment
+
+	MemoryMap           []efi.MemoryDescriptor
+	SystemTable         efi.Addr
+	ConfigurationTables []efi.ConfigurationTable
+	Variables           []tables.Variable
+
+	// LoadOptions are those of the image that exited boot services, as they were
+	// then in its LoadedImage.
+	LoadOptions []byte
+
+	memory *mem.Memory
+}
+
+// Segment is a run of pages. Data is nil where all of it is zero and has to be
+// zeroed: what lies there after kexec is garbage.
+type Segment struct {
+	efi.Range
+	Data []byte
+}
+
+// handoff takes the frozen machine's state; it owns the memory from then on.
+func (m *Machine) handoff() (*Handoff, error) {
+	h := &Handoff{
+		Arch:                m.cfg.Arch,
+		Regs:                m.regs,
+		MemoryMap:           m.mmap.Descriptors(),
+		SystemTable:         m.systemTable.Addr(),
+		ConfigurationTables: m.config.Entries(),
+		Variables:           slices.Collect(m.vars.All()),
+		memory:              m.mem,
+	}
+	if err := m.engine.FP(&h.FP); err != nil {
+		return nil, fmt.Errorf("emu: engine: %w", err)
+	}
+	info, err := mem.Load(m.mem, m.exitedBy.info)
+	if err == nil {
+		var options []byte
+		options, err = m.mem.Read(info.LoadOptions, uint64(info.LoadOptionsSize))
+		h.LoadOptions = append(h.LoadOptions, options...)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("emu: load options of %s: %w", m.exitedBy.name, err)
+	}
+	for _, ram := range m.mem.Ranges() {
+		for r := range m.mmap.Ranges(tables.NotFree) {
+			r = efi.Range{Start: max(r.Start, ram.Start), End: min(r.End, ram.End)}
+			if r.Size() > 0 {
+				if err := h.addRange(r); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	return h, nil
+}
+
+// addRange adds the segments of one run of pages.
+func (h *Handoff) addRange(r efi.Range) error {
+	at := r.Start
+	zero := func(end efi.Addr) {
+		if at < end {
+			h.Segments = append(h.Segments, Segment{Range: efi.Range{Start: at, End: end}})
+		}
+	}
+	for data := range h.memory.Touched(r) {
+		view, err := h.memory.Tail(data.Start, data.Size())
+		if err != nil || uint64(len(view)) != data.Size() {
+			// A page that the guest could not read, such as the one below the stack.
+			continue
+		}
+		zero(data.Start)
+		h.Segments = append(h.Segments, Segment{data, view})
+		at = data.End
+	}
+	zero(r.End)
+	return nil
+}
+
+// Close gives the memory back.
+func (h *Handoff) Close() error {
+	h.Segments = nil
+	if h.memory == nil {
+		return nil
+	}
+	return h.memory.Close()
+}
+
+// Runs are the segments, those that touch joined.
+func (h *Handoff) Runs() []efi.Range {
+	var runs []efi.Range
+	for _, s := range h.Segments {
+		if n := len(runs); n > 0 && runs[n-1].End == s.Start {
+			runs[n-1].End = s.End
+		} else {
+			runs = append(runs, s.Range)
+		}
+	}
+	return runs
+}
+
+// Touched is the number of bytes of data in the segments.
+func (h *Handoff) Touched() uint64 {
+	var n uint64
+	for _, s := range h.Segments {
+		n += uint64(len(s.Data))
+	}
+	return n
+}
+
+// Read copies n bytes of the frozen memory at a, over segments that touch.
+// Bytes that are in no segment are an error.
+func (h *Handoff) Read(a efi.Addr, n uint64) ([]byte, error) {
+	r, ok := efi.RangeOf(a, n)
+	if !ok || n > h.Touched()+zeroLimit {
+		return nil, fmt.Errorf("emu: handoff: %d bytes at %v: %w", n, a, efi.InvalidParameter)
+	}
+	out := make([]byte, n)
+	for _, s := range h.Segments {
+		if !s.Overlaps(r) || r.Start < s.Start {
+			continue
+		}
+		part := min(s.End, r.End) - r.Start
+		if s.Data != nil {
+			copy(out[r.Start-a:][:part], s.Data[r.Start-s.Start:])
+		}
+		if r.Start += part; r.Start == r.End {
+			return out, nil
+		}
+	}
+	if n == 0 {
+		return out, nil
+	}
+	return nil, fmt.Errorf("emu: handoff: %v is in no segment: %w", r.Start, efi.InvalidParameter)
+}
+
+// zeroLimit bounds how much of zero memory Read returns beyond the data there is.
+const zeroLimit = 1 << 30
+
+// CommandLine is LoadOptions as text.
+func (h *Handoff) CommandLine() string { return efi.DecodeString(h.LoadOptions) }
+
+// ConfigurationTable finds a configuration table.
+func (h *Handoff) ConfigurationTable(guid efi.GUID) (efi.Addr, bool) {
+	for _, t := range h.ConfigurationTables {
+		if t.VendorGUID == guid {
+			return t.VendorTable, true
+		}
+	}
+	return 0, false
+}
+
+// ErrNoInitrd says that the payload has left no initrd in its configuration
+// tables.
+var ErrNoInitrd = errors.New("emu: the payload has left no initrd")
+
+// Initrd is the initrd that the payload's Linux EFI stub has handed to its
+// kernel, in the LINUX_EFI_INITRD_MEDIA configuration table: all that stubs and
+// sidecars have added is in it.
+func (h *Handoff) Initrd() ([]byte, error) {
+	at, ok := h.ConfigurationTable(efi.LinuxInitrdMediaGUID)
+	if !ok {
+		return nil, ErrNoInitrd
+	}
+	raw, err := h.Read(at, 16)
+	if err != nil {
+		return nil, fmt.Errorf("emu: initrd table: %w", err)
+	}
+	initrd, err := h.Read(efi.Addr(leUint64(raw)), leUint64(raw[8:]))
+	if err != nil {
+		return nil, fmt.Errorf("emu: initrd: %w", err)
+	}
+	return initrd, nil
+}

@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package emu
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/uefiexec/uefiexec/efi"
+	"github.com/uefiexec/uefiexec/emu/cpu"
+	"github.com/uefiexec/uefiexec/emu/mem"
+	"github.com/uefiexec/uefiexec/pecoff"
+)
+
+// Image is a loaded image (§7.4). What the guest may change about it (where it
+// says it lies, its load options) is in its LoadedImage structure in guest
+// memory, not here.
+type Image struct {
+	handle  efi.Handle
+	parsed  *pecoff.Image
+	name    string
+	pages   efi.Range // what was allocated for it
+	mapped  efi.Range // where it lies in that
+	info    efi.Ptr[efi.LoadedImage]
+	owned   []efi.Addr // pool memory that goes with it
+	started bool
+	refused error // SecurityViolation: loaded, but may not be started
+}
+
+// exitData is what an image gives back beside its status.
+type exitData struct {
+	size uint64
+	at   efi.Addr
+	exit bool // it came through Exit, not by returning
+}
+
+// machineOf is the machine type that a guest's images have.
+func machineOf(arch cpu.Arch) pecoff.Machine {
+	if arch == cpu.ARM64 {
+		return pecoff.ARM64
+	}
+	return pecoff.AMD64
+}
+
+// loadRoot loads the image that Boot was given.
+func (m *Machine) loadRoot(r io.ReaderAt, opts BootOptions) (*Image, error) {
+	size, err := sizeOf(r)
+	if err != nil {
+		return nil, err
+	}
+	var path efi.DevicePath
+	if opts.Device != 0 {
+		if path, err = m.devicePath(opts.Device); err != nil {
+			return nil, fmt.Errorf("emu: boot device: %w", err)
+		}
+	}
+	image, err := m.load(nil, path.Append(opts.Path...), r, size)
+	if err != nil {
+		return nil, fmt.Errorf("emu: load: %w", err)
+	}
+	if image.refused != nil {
+		return nil, fmt.Errorf("emu: load: %w", image.refused)
+	}
+	if opts.Name != "" {
+		image.name = opts.Name
+	}
+	return image, m.setLoadOptions(image, opts.LoadOptions)
+}
+
+func (m *Machine) setLoadOptions(image *Image, options []byte) error {
+	if len(options) == 0 {
+		return nil
+	}
+	at, err := m.allocate(efi.BootServicesData, options)
+	if err != nil {
+		return fmt.Errorf("emu: load options: %w", err)
+	}
+	image.owned = append(image.owned, at)
+	info, err := mem.Load(m.mem, image.info)
+	if err != nil {
+		return err
+	}
+	info.LoadOptions, info.LoadOptionsSize = at, uint32(len(options))
+	return mem.Store(m.mem, image.info, info)
+}
+
+// sizeOf finds how long a reader's contents are.
+func sizeOf(r io.ReaderAt) (int64, error) {
+	switch r := r.(type) {
+	case interface{ Size() int64 }:
+		return r.Size(), nil
+	case interface{ Stat() (os.FileInfo, error) }:
+		info, err := r.Stat()
+		if err != nil {
+			return 0, err
+		}
+		return info.Size(), nil
+	}
+	return 0, errors.New("emu: the image's reader has neither Size nor Stat")
+}
+
+// load puts an image into memory and on a handle of its own.
+func (m *Machine) load(parent *Image, path efi.DevicePath, r io.ReaderAt, size int64) (*Image, error) {
+	if size > m.limits.Image {
+		return nil, fmt.Errorf("an image of %d bytes: %w", size, efi.OutOfResources)
+	}
+	parsed, err := pecoff.Parse(r, size)
+	if err != nil {
+		return nil, imageError(err)
+	}
+	if err := parsed.Check(machineOf(m.cfg.Arch)); err != nil {
+		return nil, imageError(err)
+	}
+	image := &Image{parsed: parsed, name: m.imageName(parent, path)}
+	if m.cfg.Policy != nil {
+		err := m.cfg.Policy.Check(parsed, path)
+		switch {
+		case errors.Is(err, efi.SecurityViolation):
+			image.refused = err
+		case err != nil:
+			return nil, err
+		}
+	}
+	if err := m.mapImage(image); err != nil {
+		m.release(image)
+		return nil, imageError(err)
+	}
+	if err := m.introduce(image, parent, path); err != nil {
+		m.release(image)
+		return nil, err
+	}
+	m.images[image.handle] = image
+	m.traceImage(image)
+	return image, nil
+}
+
+// imageError gives the reasons of pecoff their status (§7.4.1).
+func imageError(err error) error {
+	var format *pecoff.FormatError
+	switch {
+	case !errors.As(err, &format):
+		return err
+	case errors.Is(err, pecoff.ErrTruncated):
+		return fmt.Errorf("%w: %w", err, efi.LoadError)
+	}
+	return fmt.Errorf("%w: %w", err, efi.Unsupported)
+}
+
+// codeAndData are the memory types of an image's subsystem.
+func codeAndData(s pecoff.Subsystem) (code, data efi.MemoryType) {
+	switch s {
+	case pecoff.BootServiceDriver:
+		return efi.BootServicesCode, efi.BootServicesData
+	case pecoff.RuntimeDriver:
+		return efi.RuntimeServicesCode, efi.RuntimeServicesData
+	}
+	return efi.LoaderCode, efi.LoaderData
+}
+
+// mapImage allocates, lays out and relocates.
+func (m *Machine) mapImage(image *Image) error {
+	p := image.parsed
+	code, _ := codeAndData(p.Subsystem)
+	size := efi.Pages(uint64(p.SizeOfImage)) * efi.PageSize
+	align := uint64(max(p.SectionAlignment, efi.PageSize))
+	room := size + align - efi.PageSize
+	at, how := efi.Addr(0), efi.AllocateAnyPages
+	if p.Characteristics&pecoff.RelocsStripped != 0 {
+		at, how, room = efi.Addr(p.ImageBase), efi.AllocateAddress, size
+	}
+	at, err := m.mmap.AllocatePages(how, code, room/efi.PageSize, at)
+	if err != nil {
+		return fmt.Errorf("%d pages for the image: %w", room/efi.PageSize, err)
+	}
+	image.pages = efi.Range{Start: at, End: at + efi.Addr(room)}
+	base := efi.Addr((uint64(at) + align - 1) &^ (align - 1))
+	image.mapped = efi.Range{Start: base, End: base + efi.Addr(size)}
+	view, err := m.mem.Edit(base, uint64(p.SizeOfImage))
+	if err != nil {
+		return err
+	}
+	if err := p.LayOut(view); err != nil {
+		return err
+	}
+	return p.Relocate(view, uint64(base))
+}
+
+// introduce makes the image's handle with its two protocols.
+func (m *Machine) introduce(image, parent *Image, path efi.DevicePath) error {
+	device, rest := m.nearestDevice(path)
+	own := func(data []byte) (efi.Addr, error) {
+		at, err := m.allocate(efi.BootServicesData, data)
+		if err == nil {
+			image.owned = append(image.owned, at)
+		}
+		return at, err
+	}
+	code, data := codeAndData(image.parsed.Subsystem)
+	info := efi.LoadedImage{
+		Revision:      efi.LoadedImageRevision,
+		SystemTable:   m.systemTable,
+		DeviceHandle:  device,
+		ImageBase:     image.mapped.Start,
+		ImageSize:     uint64(image.parsed.SizeOfImage),
+		ImageCodeType: code,
+		ImageDataType: data,
+	}
+	if parent != nil {
+		info.ParentHandle = parent.handle
+	}
+	var whole efi.Addr
+	if len(path) > 0 {
+		var err error
+		if whole, err = own(path.Bytes()); err != nil {
+			return err
+		}
+		if info.FilePath, err = own(rest.Bytes()); err != nil {
+			return err
+		}
+	}
+	raw, err := own(make([]byte, loadedImageSize))
+	if err != nil {
+		return err
+	}
+	image.info = efi.Ptr[efi.LoadedImage](raw)
+	if err := mem.Store(m.mem, image.info, info); err != nil {
+		return err
+	}
+	if image.handle, err = m.handles.install(0, efi.LoadedImageProtocolGUID, raw); err != nil {
+		return err
+	}
+	_, err = m.handles.install(image.handle, efi.LoadedImageDevicePathProtocolGUID, whole)
+	return err
+}
+
+const loadedImageSize = 0x60
+
+// imageName is what people call an image: its file's name, or its loader's with
+// a number.
+func (m *Machine) imageName(parent *Image, path efi.DevicePath) string {
+	if _, file := path.SplitFile(); file != "" {
+		return file[strings.LastIndexAny(file, `\/`)+1:]
+	}
+	if parent == nil {
+		return "image"
+	}
+	return fmt.Sprintf("%s/%d", parent.name, len(m.images))
+}
+
+// release gives back what an image has: its handle, memory, and what it has open.
+func (m *Machine) release(image *Image) {
+	if h := m.handles.byID[image.handle]; h != nil {
+		for _, p := range slices.Clone(h.protocols) {
+			if p.guid == efi.LoadedImageProtocolGUID || p.guid == efi.LoadedImageDevicePathProtocolGUID {
+				p.opens = nil
+				_ = m.handles.uninstall(h.id, p.guid, p.at) // it is there
+			}
+		}
+	}
+	for _, h := range m.handles.list {
+		for _, p := range h.protocols {
+			p.opens = slices.DeleteFunc(p.opens, func(o efi.OpenProtocolInformationEntry) bool {
+				return o.AgentHandle == image.handle
+			})
+		}
+	}
+	for _, at := range image.owned {
+		_ = m.pool.Free(at) // the guest may have freed it
+	}
+	if image.pages.Size() > 0 {
+		_ = m.mmap.FreePages(image.pages.Start, image.pages.Size()/efi.PageSize) // likewise
+	}
+	delete(m.images, image.handle)
+}
+
+// enterImage makes the guest enter an image's entry point; f says who waits.
+func (m *Machine) enterImage(image *Image, f frame) error {
+	f.kind, f.image, f.caller, f.tpl = frameImage, image, m.regs, m.events.tpl
+	if err := m.engine.FP(&f.fp); err != nil {
+		return stop{fmt.Errorf("emu: engine: %w", err)}
+	}
+	if err := m.push(f); err != nil {
+		return err
+	}
+	image.started = true
+	entry := image.mapped.Start + efi.Addr(image.parsed.EntryPoint)
+	err := m.abi.Call(m.mem, &m.regs, entry, m.returns[frameImage], uint64(image.handle), uint64(m.systemTable))
+	if err != nil {
+		return m.faulted(cpu.Exit{Kind: cpu.Fault, Cause: cpu.StackOverflow}, err)
+	}
+	return errSwitched
+}
+
+// leaveImage ends the image of the innermost frame, which is one of an image,
+// and brings its status to whoever started it.
+func (m *Machine) leaveImage(status efi.Status, data exitData) error {
+	f := m.pop()
+	m.traceLeave(f.image, status)
+	if len(m.frames) == 0 {
+		exit := &ExitError{Image: f.image.name, Status: status}
+		if text, err := m.mem.Tail(data.at, min(data.size, 4096)); err == nil {
+			exit.Data = efi.DecodeString(text)
+		}
+		m.release(f.image)
+		m.events.tpl = f.tpl
+		return stop{exit}
+	}
+	if f.image.parsed.Subsystem == pecoff.Application || status.IsError() {
+		m.release(f.image)
+	}
+	m.regs = f.caller
+	m.events.tpl = f.tpl
+	if data.exit {
+		if err := m.engine.SetFP(&f.fp); err != nil {
+			return stop{fmt.Errorf("emu: engine: %w", err)}
+		}
+	}
+	err := m.store64(f.sizeOut, data.size)
+	if err == nil && data.at != 0 && f.dataOut != 0 {
+		err = mem.Store(m.mem, f.dataOut, data.at)
+	}
+	if err != nil {
+		status = StatusOf(err)
+	}
+	if err := m.abi.Return(m.mem, &m.regs, uint64(status)); err != nil {
+		return m.faulted(cpu.Exit{Kind: cpu.Fault, Cause: cpu.PageFault}, err)
+	}
+	return m.deliver()
+}
+
+// store64 writes v at p, unless p is NULL.
+func (m *Machine) store64(p efi.Ptr[uint64], v uint64) error {
+	if p == 0 {
+		return nil
+	}
+	return mem.Store(m.mem, p, v)
+}
+
+// Image services (§7.4).
+
+func loadImage(c *Call, bootPolicy efi.Boolean, parent efi.Handle, pathAt efi.Ptr[efi.DevicePath], source efi.Addr, size uint64, out efi.Ptr[efi.Handle]) error {
+	m := c.m
+	by, ok := m.images[parent]
+	if !ok || out == 0 {
+		return fmt.Errorf("parent %v is no image: %w", parent, efi.InvalidParameter)
+	}
+	var path efi.DevicePath
+	var err error
+	if pathAt != 0 {
+		if path, err = m.readDevicePath(efi.Addr(pathAt)); err != nil {
+			return err
+		}
+	}
+	var data []byte
+	switch {
+	case source != 0 && size != 0:
+		var view []byte
+		if view, err = m.mem.Read(source, size); err == nil {
+			data = bytes.Clone(view) // what is checked must be what is loaded
+		}
+	case source == 0 && pathAt != 0:
+		data, err = c.readImageFile(path, bootPolicy.Bool())
+	case source == 0:
+		err = efi.NotFound
+	default:
+		err = efi.LoadError
+	}
+	if err != nil {
+		return err
+	}
+	image, err := m.load(by, path, bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		return err
+	}
+	if err := mem.Store(m.mem, out, image.handle); err != nil {
+		m.release(image)
+		return err
+	}
+	return image.refused
+}
+
+func startImage(c *Call, handle efi.Handle, sizeOut efi.Ptr[uint64], dataOut efi.Ptr[efi.Addr]) error {
+	image, ok := c.m.images[handle]
+	switch {
+	case !ok || image.started:
+		return fmt.Errorf("%v is no image that waits to be started: %w", handle, efi.InvalidParameter)
+	case image.refused != nil:
+		return image.refused
+	}
+	c.m.traceEnter(c, image)
+	return c.m.enterImage(image, frame{sizeOut: sizeOut, dataOut: dataOut})
+}
+
+func exitImage(c *Call, handle efi.Handle, status efi.Status, size uint64, data efi.Addr) error {
+	m := c.m
+	image, ok := m.images[handle]
+	if !ok {
+		return efi.InvalidParameter
+	}
+	if !image.started {
+		m.release(image)
+		return nil
+	}
+	at, current := m.innermost()
+	if image != current {
+		return fmt.Errorf("%s is not the image that runs: %w", image.name, efi.InvalidParameter)
+	}
+	m.traceExit(c)
+	m.frames = m.frames[:at+1]
+	if err := m.leaveImage(status, exitData{size, data, true}); err != nil {
+		return err
+	}
+	return errSwitched
+}
+
+func unloadImage(c *Call, handle efi.Handle) error {
+	image, ok := c.m.images[handle]
+	if !ok {
+		return efi.InvalidParameter
+	}
+	if image.started {
+		info, err := mem.Load(c.m.mem, image.info)
+		if err != nil {
+			return err
+		}
+		if info.Unload == 0 {
+			return fmt.Errorf("%s cannot be unloaded: %w", image.name, efi.Unsupported)
+		}
+		result, err := c.CallGuest(info.Unload, uint64(handle))
+		if err != nil {
+			return err
+		}
+		if status := efi.Status(result); status.IsError() {
+			return status
+		}
+	}
+	c.m.release(image)
+	return nil
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package emu
+
+import (
+	"errors"
+	"time"
+
+	"github.com/uefiexec/uefiexec/emu/cpu"
+)
+
+// systemState is what privileged instructions have left behind.
+type systemState struct {
+	interruptsOff bool
+}
+
+// Control registers as a payload finds them on x86-64 (§2.3.4): protected mode
+// with paging; no task switched, no emulation of the FPU; SSE on.
+const (
+	cr0 = 1<<0 | 1<<1 | 1<<4 | 1<<5 | 1<<31 // PE MP ET NE PG
+	cr4 = 1<<5 | 1<<9 | 1<<10               // PAE OSFXSR OSXMMEXCPT
+)
+
+// answer performs what a privileged instruction asks, for every engine: the one
+// table of what is answered. What is not in it is a fault.
+func (m *Machine) answer(exit cpu.Exit) error {
+	switch {
+	case exit.Kind == cpu.Port:
+		if !exit.Out {
+			exit.PortIn(&m.regs, 0xffffffff) // no device there
+		}
+	case exit.Kind == cpu.MSR && !exit.Out:
+		value, known := msrs[exit.Number]
+		if !known {
+			return m.faulted(exit, nil)
+		}
+		m.regs.GP[cpu.RAX], m.regs.GP[cpu.RDX] = value&0xffffffff, value>>32
+	case exit.Kind == cpu.Halt:
+		return m.halt(exit)
+	case exit.Kind == cpu.System && exit.Op == cpu.ReadCR && exit.Number == 0:
+		m.regs.GP[exit.Reg] = cr0
+	case exit.Kind == cpu.System && exit.Op == cpu.ReadCR && exit.Number == 4:
+		m.regs.GP[exit.Reg] = cr4
+	case exit.Kind == cpu.System && (exit.Op == cpu.DisableIRQ || exit.Op == cpu.EnableIRQ):
+		m.system.interruptsOff = exit.Op == cpu.DisableIRQ
+	case exit.Kind == cpu.System && exit.Op == cpu.CacheSync:
+	default:
+		return m.faulted(exit, nil)
+	}
+	return nil
+}
+
+// msrs are the model-specific registers that can be read. AMD64_SEV is read by
+// every x86-64 Linux on a processor with SEV: not active.
+var msrs = map[uint32]uint64{
+	0xc0010131: 0,                           // AMD64_SEV
+	0xc0000080: 1<<0 | 1<<8 | 1<<10 | 1<<11, // EFER: SCE LME LMA NXE
+	0x00000277: 0x0007040600070406,          // IA32_PAT at reset
+}
+
+// halt idles until the next timer, as an interrupt would wake the processor.
+// With interrupts off there is nothing that could.
+func (m *Machine) halt(exit cpu.Exit) error {
+	next, any := m.events.nextDeadline()
+	if m.system.interruptsOff {
+		return m.faulted(exit, errors.New("halted with interrupts off"))
+	}
+	d := 10 * time.Millisecond
+	if any {
+		d = max(next.Sub(m.clock.Now()), 0)
+	}
+	if err := m.idle(d); err != nil {
+		return err
+	}
+	return m.deliver()
+}
