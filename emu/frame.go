@@ -116,7 +116,7 @@ func (m *Machine) deliver() error {
 	m.events.tpl = e.tpl
 	m.traceNotify(e)
 	if err := m.abi.Call(m.mem, &m.regs, e.notify, m.returns[frameNotify], uint64(e.id), uint64(e.context)); err != nil {
-		return m.faulted(cpu.Exit{Kind: cpu.Fault, Cause: cpu.StackOverflow}, err)
+		return m.badStack(err)
 	}
 	return nil
 }
@@ -131,7 +131,7 @@ func (c *Call) CallGuest(fn efi.Addr, args ...uint64) (uint64, error) {
 	}
 	depth := len(m.frames)
 	if err := m.abi.Call(m.mem, &m.regs, fn, m.returns[frameCall], args...); err != nil {
-		return 0, m.faulted(cpu.Exit{Kind: cpu.Fault, Cause: cpu.StackOverflow}, err)
+		return 0, m.badStack(err)
 	}
 	if err := m.run(depth); err != nil {
 		return 0, err

@@ -291,7 +291,7 @@ func (m *Machine) enterImage(image *Image, f frame) error {
 	entry := image.mapped.Start + efi.Addr(image.parsed.EntryPoint)
 	err := m.abi.Call(m.mem, &m.regs, entry, m.returns[frameImage], uint64(image.handle), uint64(m.systemTable))
 	if err != nil {
-		return m.faulted(cpu.Exit{Kind: cpu.Fault, Cause: cpu.StackOverflow}, err)
+		return m.badStack(err)
 	}
 	return errSwitched
 }
@@ -328,7 +328,7 @@ func (m *Machine) leaveImage(status efi.Status, data exitData) error {
 		status = StatusOf(err)
 	}
 	if err := m.abi.Return(m.mem, &m.regs, uint64(status)); err != nil {
-		return m.faulted(cpu.Exit{Kind: cpu.Fault, Cause: cpu.PageFault}, err)
+		return m.badStack(err)
 	}
 	return m.deliver()
 }

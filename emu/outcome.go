@@ -3,11 +3,13 @@
 package emu
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu/cpu"
+	"github.com/uefiexec/uefiexec/emu/mem"
 )
 
 // stop is an error that ends Boot; the guest never sees it as a status.
@@ -141,6 +143,16 @@ func (m *Machine) locate(a efi.Addr) Location {
 		}
 	}
 	return Location{Addr: a}
+}
+
+// badStack ends the boot when a call's frame cannot be read or written.
+func (m *Machine) badStack(err error) error {
+	exit := cpu.Exit{Kind: cpu.Fault, Cause: cpu.PageFault}
+	var fault *mem.FaultError
+	if errors.As(err, &fault) {
+		exit.Addr, exit.Access = fault.Addr, fault.Access
+	}
+	return m.faulted(exit, errors.New("no stack for a call"))
 }
 
 // faulted ends the boot with a fault at the guest's present instruction.

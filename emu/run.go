@@ -211,7 +211,7 @@ func (m *Machine) finish(c *Call, err error) error {
 	}
 	m.traceAfter(c, status, err)
 	if err := m.abi.Return(m.mem, &m.regs, result); err != nil {
-		return m.faulted(cpu.Exit{Kind: cpu.Fault, Cause: cpu.PageFault}, err)
+		return m.badStack(err)
 	}
 	return m.deliver()
 }

@@ -32,7 +32,7 @@ func (m *Machine) answer(exit cpu.Exit) error {
 	case exit.Kind == cpu.MSR && !exit.Out:
 		value, known := msrs[exit.Number]
 		if !known {
-			return m.faulted(exit, nil)
+			return m.refuse(exit)
 		}
 		m.regs.GP[cpu.RAX], m.regs.GP[cpu.RDX] = value&0xffffffff, value>>32
 	case exit.Kind == cpu.Halt:
@@ -45,9 +45,16 @@ func (m *Machine) answer(exit cpu.Exit) error {
 		m.system.interruptsOff = exit.Op == cpu.DisableIRQ
 	case exit.Kind == cpu.System && exit.Op == cpu.CacheSync:
 	default:
-		return m.faulted(exit, nil)
+		return m.refuse(exit)
 	}
 	return nil
+}
+
+// refuse makes a fault of a privileged instruction that is not answered.
+func (m *Machine) refuse(exit cpu.Exit) error {
+	m.regs.PC = uint64(exit.Addr)
+	exit.Kind, exit.Cause = cpu.Fault, cpu.Protection
+	return m.faulted(exit, nil)
 }
 
 // msrs are the model-specific registers that can be read. AMD64_SEV is read by

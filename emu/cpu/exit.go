@@ -39,7 +39,7 @@ type Exit struct {
 
 	// Fault: what happened, at which address if one is known, and the instruction
 	// in the assembler's words if it could be decoded. Break: the address that
-	// was reached or written.
+	// was reached or written. Port, MSR, Halt, System: where the instruction lies.
 	Cause  Cause
 	Addr   efi.Addr
 	Access mem.Perm

@@ -109,6 +109,7 @@ func (e *engine) refine(x cpu.Exit, r *cpu.Regs) cpu.Exit {
 	case x.Cause == cpu.Protection || x.Cause == cpu.Illegal:
 		if row := privileged[inst.Op]; row != nil {
 			if y, ok := row(&inst, r); ok {
+				y.Addr, y.Inst = efi.Addr(r.PC), x.Inst
 				r.PC += uint64(inst.Len)
 				return y
 			}
