@@ -130,6 +130,9 @@ func reason(err error, status efi.Status) string {
 // traceEnter tells that StartImage goes into an image.
 func (m *Machine) traceEnter(c *Call, image *Image) {
 	if c.event != nil {
+		for _, out := range c.outs {
+			c.event.Args[out.index].In = m.text(out.value)
+		}
 		c.event.Kind, c.event.Image = TraceEnter, image.name
 		m.trace(c.event)
 	}
