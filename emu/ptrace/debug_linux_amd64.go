@@ -84,11 +84,16 @@ func (e *engine) runDebug(r *cpu.Regs, stop *cpu.Stop) (cpu.Exit, error) {
 // step executes instruction by instruction.
 func (e *engine) step(r *cpu.Regs, stop *cpu.Stop) (cpu.Exit, error) {
 	for n := uint64(0); ; {
-		before, code := r.PC, e.code(r.PC)
-		flags, repeats := traits(code)
+		before, own := r.PC, r.Flags&flagTF
+		kind := classify(e.code(r.PC))
 		sig, err := e.next(unix.PTRACE_SYSEMU_SINGLESTEP, r)
 		if err != nil {
 			return cpu.Exit{}, err
+		}
+		if kind != popsFlags || sig != unix.SIGTRAP {
+			// After a popf that was stepped over, the kernel takes the trap flag with
+			// which it steps for the guest's.
+			r.Flags = r.Flags&^flagTF | own
 		}
 		if sig != unix.SIGTRAP {
 			return e.exit(sig, r)
@@ -102,13 +107,13 @@ func (e *engine) step(r *cpu.Regs, stop *cpu.Stop) (cpu.Exit, error) {
 		case code != trapTrace:
 			return e.exit(sig, r)
 		}
-		if flags {
+		if kind == pushesFlags && own == 0 {
 			e.hideTrapFlag(r)
 		}
 		if x, hit, err := e.hit(stop); hit || err != nil {
 			return x, err
 		}
-		if r.PC != before || !repeats {
+		if r.PC != before || kind != repeats {
 			n++
 		}
 		switch {
@@ -193,31 +198,39 @@ func (e *engine) setDebugReg(i int, value uint64) error {
 	return os.NewSyscallError("ptrace(PTRACE_POKEUSR)", err)
 }
 
-// traits looks at an instruction that is to be stepped over: does it push the
-// flags, and does it repeat itself.
-func traits(code []byte) (pushesFlags, repeats bool) {
+// stepped is what a step has to know of an instruction.
+type stepped int
+
+const (
+	ordinary    stepped = iota
+	pushesFlags         // pushf
+	popsFlags           // popf, iret
+	repeats             // a repeated string instruction
+)
+
+func classify(code []byte) stepped {
+	repeated := ordinary
 	for _, b := range code {
 		switch {
-		case b == 0xf2 || b == 0xf3:
-			repeats = true
-		case b == 0x66 || b == 0x67 || b&0xf0 == 0x40 || b == 0x64 || b == 0x65:
+		case b == 0xf2, b == 0xf3:
+			repeated = repeats
+		case b == 0x66, b == 0x67, b == 0x64, b == 0x65, b&0xf0 == 0x40: // other prefixes
 		case b == 0x9c:
-			return true, false
-		case b >= 0xa4 && b <= 0xa7, b >= 0xaa && b <= 0xaf:
-			return false, repeats
+			return pushesFlags
+		case b == 0x9d, b == 0xcf:
+			return popsFlags
+		case b >= 0x6c && b <= 0x6f, b >= 0xa4 && b <= 0xa7, b >= 0xaa && b <= 0xaf:
+			return repeated
 		default:
-			return false, false
+			return ordinary
 		}
 	}
-	return false, false
+	return ordinary
 }
 
 // hideTrapFlag takes the trap flag, which is how a step is made, out of the
 // flags that the guest has just pushed, lest it pop them one day.
 func (e *engine) hideTrapFlag(r *cpu.Regs) {
-	if r.Flags&flagTF != 0 {
-		return // its own
-	}
 	if pushed, err := e.mem.Edit(efi.Addr(r.GP[cpu.RSP]), 2); err == nil {
 		pushed[1] &^= flagTF >> 8
 	}

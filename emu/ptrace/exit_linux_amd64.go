@@ -88,21 +88,21 @@ func (e *engine) refine(x cpu.Exit, r *cpu.Regs) cpu.Exit {
 		return x
 	}
 	code := e.code(r.PC)
-	inst, err := x86asm.Decode(code, 64)
-	if err != nil {
-		x.Inst = fmt.Sprintf("% x", code)
-	} else {
+	inst, ok := decode(code)
+	if ok {
 		x.Inst = x86asm.GNUSyntax(inst, r.PC, nil)
+	} else {
+		x.Inst = fmt.Sprintf("% x", code)
 	}
 	switch {
 	case x.Cause == cpu.PageFault:
-		x.Access = e.access(x.Addr, r, &inst, err == nil)
+		x.Access = e.access(x.Addr, r, &inst, ok)
 		if x.Access != mem.Executable && e.belowStack(x.Addr, r) {
 			x.Cause = cpu.StackOverflow
 		} else if x.Access == mem.Executable && uint64(x.Addr) == r.PC {
 			x.Inst = ""
 		}
-	case err != nil:
+	case !ok:
 	case inst.Op == x86asm.SYSCALL, inst.Op == x86asm.SYSENTER,
 		inst.Op == x86asm.INT && inst.Args[0] == x86asm.Arg(x86asm.Imm(0x80)):
 		x.Cause = cpu.SystemCall
@@ -138,8 +138,7 @@ func (e *engine) systemCall(r *cpu.Regs) cpu.Exit {
 		return x
 	}
 	r.PC -= 2
-	code := e.code(r.PC)
-	if inst, err := x86asm.Decode(code, 64); err == nil {
+	if inst, ok := decode(e.code(r.PC)); ok {
 		x.Inst = x86asm.GNUSyntax(inst, r.PC, nil)
 	}
 	return x
@@ -160,10 +159,17 @@ func (e *engine) trap(r *cpu.Regs, code int32) cpu.Exit {
 	} else if b := e.code(r.PC - 1); len(b) > 0 && b[0] == 0xf1 {
 		r.PC-- // int1
 	}
-	if inst, err := x86asm.Decode(e.code(r.PC), 64); err == nil {
+	if inst, ok := decode(e.code(r.PC)); ok {
 		x.Inst = x86asm.GNUSyntax(inst, r.PC, nil)
 	}
 	return x
+}
+
+// decode is the instruction at the start of code, or false if there is no whole
+// one.
+func decode(code []byte) (x86asm.Inst, bool) {
+	inst, err := x86asm.Decode(code, 64)
+	return inst, err == nil && inst.Op != 0
 }
 
 // code returns the bytes at pc, as many as an instruction can have and there
