@@ -39,6 +39,13 @@ type Config struct {
 
 	Limits Limits
 
+	// Intercept, if not nil, is asked before each service, of the boot and runtime
+	// services as of any protocol in Go. An error is returned to the guest as the
+	// service's status (see StatusOf) and the service is not run: the way to inject
+	// faults. One made with Fatal ends the boot. A trace notes it. It is not asked
+	// about resident code such as CopyMem, whose calls do not leave the guest.
+	Intercept func(*Call) error
+
 	// Trace is told of everything that happens at the seam between guest and
 	// machine. Nil costs nothing.
 	Trace func(*TraceEvent)

@@ -38,6 +38,7 @@ type frame struct {
 	dataOut  efi.Ptr[efi.Addr] // and ExitData
 	result   uint64            // of a frameCall
 	finished bool
+	waiting  bool // the guest is left at a gate: see errRetry
 }
 
 // errRetry leaves the guest at the gate, so that it makes the same call again

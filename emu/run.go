@@ -182,6 +182,9 @@ func (m *Machine) serve(g *gate) (*Call, error) {
 	}
 	m.traceBefore(c)
 	if err == nil {
+		err = m.intercept(c)
+	}
+	if err == nil {
 		err = g.service.call(c)
 	}
 	if g.service.Support == Absent {
@@ -197,6 +200,7 @@ func (m *Machine) finish(c *Call, err error) error {
 	case errors.Is(err, errSwitched), errors.Is(err, errUnwound):
 		return m.deliver()
 	case errors.Is(err, errRetry):
+		m.top().waiting = true
 		return m.deliver()
 	case errors.Is(err, errFrozen):
 		m.traceAfter(c, efi.Success, nil)
