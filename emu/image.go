@@ -366,7 +366,7 @@ func loadImage(c *Call, bootPolicy efi.Boolean, parent efi.Handle, pathAt efi.Pt
 	case source == 0 && pathAt != 0:
 		data, err = c.readImageFile(path, bootPolicy.Bool())
 	case source == 0:
-		err = efi.NotFound
+		err = efi.InvalidParameter
 	default:
 		err = efi.LoadError
 	}

@@ -79,6 +79,13 @@ func Probe(arch cpu.Arch) error {
 		return err
 	}
 	defer memory.Close()
+	gates, err := memory.Edit(page.Start, page.Size())
+	if err != nil {
+		return err
+	}
+	for gate := arch.Gate(); len(gates) > 0; gates = gates[len(gate):] {
+		copy(gates, gate)
+	}
 	engine, err := New(cpu.Config{Arch: arch, Memory: memory, Gates: page})
 	if err != nil {
 		return err

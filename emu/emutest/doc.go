@@ -11,6 +11,7 @@
 package emutest
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -41,8 +42,11 @@ func Skip(t testing.TB, format string, args ...any) {
 // Engine is the best engine for a guest here. Without one, the test skips.
 func Engine(t testing.TB, arch cpu.Arch) cpu.New {
 	t.Helper()
-	if err := auto.Probe(arch); err != nil {
+	switch err := auto.Probe(arch); {
+	case errors.Is(err, cpu.ErrNotSupported):
 		Skip(t, "no engine: %v", err)
+	case err != nil:
+		t.Fatal(err)
 	}
 	return auto.New
 }

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Command uefiexec runs UEFI images in user space.
+//
+//	uefiexec run [flags] [IMAGE [LOADOPTIONS...]]
+//	uefiexec inspect [flags] IMAGE
+//
+// Run takes an image to the point where it exits boot services, returns, faults
+// or meets a limit; without an IMAGE it runs a small demonstration. Inspect
+// prints what an image is made of. Nothing of this machine is given to an image
+// unless a flag names it, and nothing of it is changed.
+//
+// The exit code is 0 when all went as the image wanted, 1 when the image gave up
+// or cannot be loaded (its status is printed), 2 for a mistake on the command
+// line, 3 when policy refuses the image, 4 for a fault or a limit, 5 when the
+// host failed.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/uefiexec/uefiexec/efi"
+	"github.com/uefiexec/uefiexec/emu"
+)
+
+// The exit codes.
+const (
+	exitDone = iota
+	exitGaveUp
+	exitUsage
+	exitRefused
+	exitFault
+	exitHost
+)
+
+// streams are what a command talks through.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// usageError is a mistake on the command line.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+type command struct {
+	name, args, about string
+	run               func(ctx context.Context, args []string, s streams) error
+}
+
+var commands = []command{
+	{"run", "[IMAGE [LOADOPTIONS...]]", "run an image until it exits boot services", run},
+	{"inspect", "IMAGE", "print what an image is made of", inspect},
+}
+
+func main() {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := invoke(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})
+	cancel()
+	os.Exit(code)
+}
+
+// invoke runs a command line and returns its exit code.
+func invoke(ctx context.Context, args []string, s streams) int {
+	err := dispatch(ctx, args, s)
+	code := exitCode(err)
+	var exit *emu.ExitError
+	switch {
+	case code == exitDone, errors.Is(err, errReported):
+	case errors.As(err, &exit):
+		fmt.Fprintf(s.err, "uefiexec: %v\n", err)
+	default:
+		fmt.Fprintf(s.err, "uefiexec: %v\n", err)
+	}
+	return code
+}
+
+func dispatch(ctx context.Context, args []string, s streams) error {
+	if len(args) > 0 {
+		for _, c := range commands {
+			if c.name == args[0] {
+				return c.run(ctx, args[1:], s)
+			}
+		}
+	}
+	fmt.Fprintln(s.err, "usage:")
+	for _, c := range commands {
+		fmt.Fprintf(s.err, "  uefiexec %-8s [flags] %-26s %s\n", c.name, c.args, c.about)
+	}
+	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "-help" || args[0] == "--help" {
+		return flag.ErrHelp
+	}
+	return usagef("no command %q", args[0])
+}
+
+// exitCode is the one table from errors to exit codes.
+func exitCode(err error) int {
+	var usage usageError
+	var exit *emu.ExitError
+	var reset *emu.ResetError
+	var fault *emu.FaultError
+	var limit *emu.LimitError
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return exitDone
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &exit):
+		if exit.Status.IsError() {
+			return exitGaveUp
+		}
+		return exitDone
+	case errors.As(err, &fault), errors.As(err, &limit):
+		return exitFault
+	case errors.Is(err, efi.SecurityViolation), errors.Is(err, efi.AccessDenied):
+		return exitRefused
+	case errors.As(err, &reset), errors.As(err, new(efi.Status)):
+		return exitGaveUp
+	}
+	return exitHost
+}
+
+// newFlags makes the flag set of a command.
+func newFlags(name, args string, s streams) *flag.FlagSet {
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.SetOutput(s.err)
+	flags.Usage = func() {
+		fmt.Fprintf(s.err, "usage: uefiexec %s [flags] %s\n", name, args)
+		flags.PrintDefaults()
+	}
+	return flags
+}
+
+// parse makes the flag package's errors, which it has printed, usage errors.
+func parse(flags *flag.FlagSet, args []string) error {
+	err := flags.Parse(args)
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return err
+	}
+	return fmt.Errorf("%w%w", usageError{err}, errReported)
+}
+
+// errReported marks an error that the user has seen already.
+var errReported = errors.New("")

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package protocols
+
+import (
+	"io"
+	"io/fs"
+
+	"github.com/uefiexec/uefiexec/efi"
+	"github.com/uefiexec/uefiexec/emu"
+)
+
+// Platform is a plain machine's devices: a console, a volume, an initrd, random
+// numbers and the conversion of device paths to text. The zero value has a
+// console that is silent and no volume. For anything else, install the pieces.
+type Platform struct {
+	In      io.Reader // of the console, see Console; nil has no keys
+	Out     io.Writer // nil discards
+	Console ConsoleOptions
+
+	// Volume is what the image finds as the file system that it was loaded from;
+	// nil has none. Disk is its device path; empty is DefaultDisk.
+	Volume  fs.FS
+	Options VolumeOptions
+	Disk    efi.DevicePath
+
+	// Initrd is what LoadFile2 on the LINUX_EFI_INITRD_MEDIA device path reads;
+	// nil has none. Stubs up to systemd's 257 refuse to start when there is one.
+	Initrd *io.SectionReader
+}
+
+// DefaultDisk is the device path of a volume that lies on no real disk: the
+// first partition of a GPT disk behind the first PCI root bridge. Its GUID and
+// size are made up.
+func DefaultDisk() efi.DevicePath {
+	partition := efi.GUID{Data1: 0x75656669, Data2: 0x6578, Data3: 0x4563, Data4: [8]byte{0x80, 'v', 'o', 'l', 'u', 'm', 'e', '1'}}
+	return efi.DevicePath{efi.PCIRoot(0), efi.PCI(1, 0), efi.HardDriveGPT(1, 2048, 1<<20, partition)}
+}
+
+// Install installs the devices and returns the volume's handle, 0 if there is
+// none.
+func (p Platform) Install(m *emu.Machine) (volume efi.Handle, err error) {
+	if _, err := m.Install(0, DevicePathToText(), RNG()); err != nil {
+		return 0, err
+	}
+	console, err := m.Install(0, Console(p.In, p.Out, p.Console)...)
+	if err != nil {
+		return 0, err
+	}
+	if err := m.SetConsole(console); err != nil {
+		return 0, err
+	}
+	if p.Initrd != nil {
+		if _, err := m.Install(0, Initrd(p.Initrd, p.Initrd.Size())...); err != nil {
+			return 0, err
+		}
+	}
+	if p.Volume == nil {
+		return 0, nil
+	}
+	disk := p.Disk
+	if len(disk) == 0 {
+		disk = DefaultDisk()
+	}
+	return m.Install(0, DevicePath(disk), SimpleFileSystem(p.Volume, p.Options))
+}
