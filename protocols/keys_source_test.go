@@ -94,7 +94,7 @@ func waitFor(t *testing.T, s *keySource, want emu.Readiness) {
 	}
 }
 
-// gate counts the reads that have begun.
+// countingReader tells of each Read that begins.
 type countingReader struct {
 	io.Reader
 	reads chan struct{}
