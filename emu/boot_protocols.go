@@ -58,7 +58,7 @@ func (c *Call) installPairs(handleAt efi.Ptr[efi.Handle], pairs []Pair) error {
 		return err
 	}
 	for _, p := range pairs {
-		m.installed(p.GUID, h)
+		m.installed(p.GUID)
 	}
 	return nil
 }
@@ -71,10 +71,9 @@ func (m *Machine) uninstallPairs(h efi.Handle, pairs []Pair) {
 }
 
 // installed tells who has registered for a protocol.
-func (m *Machine) installed(guid efi.GUID, h efi.Handle) {
-	for i := range m.events.watch {
-		if w := &m.events.watch[i]; w.guid == guid && len(w.queued) < m.limits.Handles {
-			w.queued = append(w.queued, h)
+func (m *Machine) installed(guid efi.GUID) {
+	for _, w := range m.events.watch {
+		if w.guid == guid {
 			m.events.signal(w.event)
 		}
 	}
@@ -97,8 +96,9 @@ func reinstallProtocolInterface(c *Call, handle efi.Handle, protocol efi.Ptr[efi
 	if err := c.freeFromDrivers(h, p); err != nil {
 		return err
 	}
-	p.at = now
-	m.installed(guid, handle)
+	m.handles.count++
+	p.at, p.order = now, m.handles.count
+	m.installed(guid)
 	if err := c.connect(handle, nil, 0, true, 0); err != nil && !isStatus(err) {
 		return err
 	}
@@ -347,17 +347,15 @@ func (c *Call) search(how efi.LocateSearchType, protocol efi.Ptr[efi.GUID], key 
 		}
 		guid = &id
 	case efi.ByRegisterNotify:
-		for i := range m.events.watch {
-			if w := &m.events.watch[i]; w.key == key {
-				if len(w.queued) == 0 {
-					return nil, efi.NotFound
-				}
-				h := w.queued[0]
-				w.queued = w.queued[1:]
-				return []efi.Handle{h}, nil
-			}
+		w := m.events.watchOf(key)
+		if w == nil {
+			return nil, efi.InvalidParameter
 		}
-		return nil, efi.InvalidParameter
+		h, _ := m.handles.after(w.guid, w.shown)
+		if h == 0 {
+			return nil, efi.NotFound
+		}
+		return []efi.Handle{h}, nil
 	default:
 		return nil, efi.InvalidParameter
 	}
@@ -372,6 +370,14 @@ func (c *Call) search(how efi.LocateSearchType, protocol efi.Ptr[efi.GUID], key 
 		return nil, efi.NotFound
 	}
 	return ids, nil
+}
+
+// shown makes the next search by a registration go on behind what was found. A
+// caller that could not be given the handle is given it again.
+func (m *Machine) shown(how efi.LocateSearchType, key efi.Addr) {
+	if w := m.events.watchOf(key); how == efi.ByRegisterNotify && w != nil {
+		_, w.shown = m.handles.after(w.guid, w.shown)
+	}
 }
 
 func handleBytes(ids []efi.Handle) []byte {
@@ -401,7 +407,11 @@ func locateHandle(c *Call, how efi.LocateSearchType, protocol efi.Ptr[efi.GUID],
 	case buffer == 0:
 		return efi.InvalidParameter
 	}
-	return c.m.mem.Write(buffer, raw)
+	if err := c.m.mem.Write(buffer, raw); err != nil {
+		return err
+	}
+	c.m.shown(how, key)
+	return nil
 }
 
 func locateHandleBuffer(c *Call, how efi.LocateSearchType, protocol efi.Ptr[efi.GUID], key efi.Addr, count efi.Ptr[uint64], out efi.Ptr[efi.Addr]) error {
@@ -409,7 +419,11 @@ func locateHandleBuffer(c *Call, how efi.LocateSearchType, protocol efi.Ptr[efi.
 	if err != nil {
 		return err
 	}
-	return c.giveBuffer(handleBytes(ids), out, uint64(len(ids)), count)
+	if err := c.giveBuffer(handleBytes(ids), out, uint64(len(ids)), count); err != nil {
+		return err
+	}
+	c.m.shown(how, key)
+	return nil
 }
 
 func locateProtocol(c *Call, protocol efi.Ptr[efi.GUID], registration efi.Addr, out efi.Ptr[efi.Addr]) error {
@@ -428,7 +442,11 @@ func locateProtocol(c *Call, protocol efi.Ptr[efi.GUID], registration efi.Addr, 
 	var at efi.Addr
 	ids, err := c.search(how, protocol, registration)
 	if err == nil {
+		if w := m.events.watchOf(registration); how == efi.ByRegisterNotify {
+			guid = w.guid
+		}
 		at, _ = m.handles.lookup(ids[0], guid)
+		m.shown(how, registration)
 	}
 	if serr := mem.Store(m.mem, out, at); serr != nil {
 		return serr
@@ -454,9 +472,6 @@ func registerProtocolNotify(c *Call, protocol efi.Ptr[efi.GUID], id efi.Event, o
 		return err
 	}
 	m.events.registrations++
-	for _, h := range m.handles.with(&guid) {
-		w.queued = append(w.queued, h.id)
-	}
 	m.events.watch = append(m.events.watch, w)
 	return nil
 }

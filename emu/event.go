@@ -55,10 +55,20 @@ type events struct {
 
 // protocolWatch is a registration of RegisterProtocolNotify.
 type protocolWatch struct {
-	key    efi.Addr
-	guid   efi.GUID
-	event  *event
-	queued []efi.Handle // handles LocateHandle has not shown yet
+	key   efi.Addr
+	guid  efi.GUID
+	event *event
+	shown uint64 // the last installation that LocateHandle has shown
+}
+
+// watchOf finds a registration by its key.
+func (es *events) watchOf(key efi.Addr) *protocolWatch {
+	for i := range es.watch {
+		if es.watch[i].key == key {
+			return &es.watch[i]
+		}
+	}
+	return nil
 }
 
 func (es *events) get(id efi.Event) (*event, error) {

@@ -20,6 +20,7 @@ type handleDB struct {
 	byID  map[efi.Handle]*handle
 	next  efi.Handle
 	limit int
+	count uint64 // installations so far
 }
 
 type handle struct {
@@ -31,6 +32,7 @@ type handle struct {
 type installed struct {
 	guid  efi.GUID
 	at    efi.Addr
+	order uint64 // among the installations
 	opens []efi.OpenProtocolInformationEntry
 }
 
@@ -86,7 +88,8 @@ func (db *handleDB) install(id efi.Handle, guid efi.GUID, at efi.Addr) (efi.Hand
 			return id, fmt.Errorf("%d protocols on a handle: %w", len(h.protocols), efi.OutOfResources)
 		}
 	}
-	h.protocols = append(h.protocols, &installed{guid: guid, at: at})
+	db.count++
+	h.protocols = append(h.protocols, &installed{guid: guid, at: at, order: db.count})
 	if id == 0 {
 		db.list = append(db.list, h)
 		db.byID[h.id] = h
@@ -126,6 +129,16 @@ func (db *handleDB) with(guid *efi.GUID) []*handle {
 		}
 	}
 	return found
+}
+
+// after finds the first installation of a protocol behind the one that is given.
+func (db *handleDB) after(guid efi.GUID, order uint64) (id efi.Handle, next uint64) {
+	for _, h := range db.list {
+		if p := h.find(guid); p != nil && p.order > order && (next == 0 || p.order < next) {
+			id, next = h.id, p.order
+		}
+	}
+	return id, next
 }
 
 const exclusiveKinds = efi.OpenProtocolByDriver | efi.OpenProtocolExclusive

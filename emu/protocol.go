@@ -42,7 +42,7 @@ func (m *Machine) Install(h efi.Handle, interfaces ...Interface) (efi.Handle, er
 		if h, err = m.handles.install(h, i.Protocol.GUID, at); err != nil {
 			return h, fmt.Errorf("emu: install %s: %w", i.Protocol.Name, err)
 		}
-		m.installed(i.Protocol.GUID, h)
+		m.installed(i.Protocol.GUID)
 	}
 	return h, nil
 }
