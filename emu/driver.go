@@ -32,8 +32,9 @@ type driver struct {
 	at efi.Addr
 }
 
-// drivers lists the driver bindings, the highest version first.
-func (m *Machine) drivers() []driver {
+// drivers lists the driver bindings: those of the images in the list, in its
+// order, before all others, and of these the highest version first (§7.3.12).
+func (m *Machine) drivers(first []efi.Handle) []driver {
 	var found []driver
 	guid := efi.DriverBindingProtocolGUID
 	for _, h := range m.handles.with(&guid) {
@@ -42,7 +43,17 @@ func (m *Machine) drivers() []driver {
 			found = append(found, driver{binding, at})
 		}
 	}
-	slices.SortStableFunc(found, func(a, b driver) int { return cmp.Compare(b.Version, a.Version) })
+	rank := func(d driver) int {
+		for i, h := range first {
+			if h == d.ImageHandle || h == d.DriverBindingHandle {
+				return i
+			}
+		}
+		return len(first)
+	}
+	slices.SortStableFunc(found, func(a, b driver) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.Version, a.Version))
+	})
 	return found
 }
 
@@ -66,18 +77,18 @@ func isStatus(err error) bool {
 	return errors.As(err, &status) && !errors.As(err, &end)
 }
 
-// connectController starts, among the drivers of the images in the list (all of
-// them without one), those that support the controller, until none does any
-// more, and then looks at its children.
+// connectController starts the drivers that support the controller, those of the
+// images in the list first, until none does any more, and then looks at its
+// children.
 func connectController(c *Call, controller efi.Handle, images efi.Ptr[efi.Handle], remaining efi.Ptr[efi.DevicePath], recursive efi.Boolean) error {
 	if _, err := c.m.handles.get(controller); err != nil {
 		return err
 	}
-	only, err := c.imageList(images)
+	first, err := c.imageList(images)
 	if err != nil {
 		return err
 	}
-	return c.connect(controller, only, uint64(remaining), recursive.Bool(), 0)
+	return c.connect(controller, first, uint64(remaining), recursive.Bool())
 }
 
 // imageList reads a list of handles that ends with NULL.
@@ -93,20 +104,43 @@ func (c *Call) imageList(at efi.Ptr[efi.Handle]) ([]efi.Handle, error) {
 	return list, nil
 }
 
-func (c *Call) connect(controller efi.Handle, only []efi.Handle, remaining uint64, recursive bool, depth int) error {
-	m := c.m
-	started := map[efi.Addr]bool{}
+// connect does it for a controller and, if recursive, for what descends from it,
+// each once: a guest can make controllers that are each other's children.
+func (c *Call) connect(controller efi.Handle, first []efi.Handle, remaining uint64, recursive bool) error {
+	result := c.connectOne(controller, first, remaining)
+	if !recursive || result != nil && !isStatus(result) {
+		return result
+	}
+	seen := map[efi.Handle]bool{controller: true}
+	todo := c.m.children(controller)
+	for len(todo) > 0 {
+		child := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[child] {
+			continue
+		}
+		seen[child] = true
+		if err := c.connectOne(child, first, 0); err != nil && !isStatus(err) {
+			return err
+		}
+		todo = append(todo, c.m.children(child)...)
+	}
+	return result
+}
+
+func (c *Call) connectOne(controller efi.Handle, first []efi.Handle, remaining uint64) error {
+	tried, connected := map[efi.Addr]bool{}, false
 	for again := true; again; {
 		again = false
-		for _, d := range m.drivers() {
-			if started[d.at] || only != nil && !slices.Contains(only, d.ImageHandle) && !slices.Contains(only, d.DriverBindingHandle) {
+		for _, d := range c.m.drivers(first) {
+			if tried[d.at] {
 				continue
 			}
 			err := c.callStatus(d.Supported, uint64(d.at), uint64(controller), remaining)
 			if err == nil {
-				started[d.at] = true
+				tried[d.at] = true
 				if err = c.callStatus(d.Start, uint64(d.at), uint64(controller), remaining); err == nil {
-					again = true
+					again, connected = true, true
 				}
 			}
 			if err != nil && !isStatus(err) {
@@ -114,31 +148,28 @@ func (c *Call) connect(controller efi.Handle, only []efi.Handle, remaining uint6
 			}
 		}
 	}
-	if recursive && depth < m.limits.Nesting {
-		for _, child := range m.children(controller) {
-			if err := c.connect(child, only, 0, true, depth+1); err != nil && !isStatus(err) {
-				return err
-			}
-		}
-	}
-	if len(started) == 0 {
+	if !connected {
 		return fmt.Errorf("no driver for it: %w", efi.NotFound)
 	}
 	return nil
 }
 
-// children are the handles that drivers have made of a controller.
+// children are the handles that drivers have made of a controller, the last one
+// first.
 func (m *Machine) children(controller efi.Handle) []efi.Handle {
 	var list []efi.Handle
 	if h := m.handles.byID[controller]; h != nil {
+		seen := map[efi.Handle]bool{}
 		for _, p := range h.protocols {
 			for _, o := range p.opens {
-				if o.Attributes&efi.OpenProtocolByChildController != 0 && !slices.Contains(list, o.ControllerHandle) {
+				if o.Attributes&efi.OpenProtocolByChildController != 0 && !seen[o.ControllerHandle] {
+					seen[o.ControllerHandle] = true
 					list = append(list, o.ControllerHandle)
 				}
 			}
 		}
 	}
+	slices.Reverse(list)
 	return list
 }
 
@@ -169,7 +200,7 @@ func (c *Call) disconnect(h *handle, agent, child efi.Handle) error {
 		}
 	}
 	for _, a := range agents {
-		for _, d := range c.m.drivers() {
+		for _, d := range c.m.drivers(nil) {
 			if d.DriverBindingHandle != a {
 				continue
 			}
@@ -239,7 +270,7 @@ func (c *Call) freeFromDrivers(h *handle, p *installed) error {
 		}
 	}
 	if p.heldExclusively() {
-		if err := c.connect(h.id, nil, 0, true, 0); err != nil && !isStatus(err) {
+		if err := c.connect(h.id, nil, 0, true); err != nil && !isStatus(err) {
 			return err
 		}
 		return fmt.Errorf("%s is in use: %w", guidName(p.guid), efi.AccessDenied)
