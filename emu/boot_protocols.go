@@ -99,7 +99,7 @@ func reinstallProtocolInterface(c *Call, handle efi.Handle, protocol efi.Ptr[efi
 	m.handles.count++
 	p.at, p.order = now, m.handles.count
 	m.installed(guid)
-	if err := c.connect(handle, nil, 0, true, 0); err != nil && !isStatus(err) {
+	if err := c.connect(handle, nil, 0, true); err != nil && !isStatus(err) {
 		return err
 	}
 	return nil
@@ -189,6 +189,9 @@ func openProtocol(c *Call, handle efi.Handle, protocol efi.Ptr[efi.GUID], out ef
 	if how&efi.OpenProtocolExclusive != 0 {
 		if err := c.stopOthers(h, p); err != nil {
 			return err
+		}
+		if p = h.find(guid); p == nil {
+			return fmt.Errorf("%s went with its driver: %w", guidName(guid), efi.Unsupported)
 		}
 	}
 	if err := p.open(agent, controller, how, m.limits.Handles); err != nil {

@@ -159,8 +159,19 @@ const (
 	slotGetInfo    = 8
 )
 
+// closing closes a guest's file after err, unless the guest cannot be called any
+// more; then err says why.
+func (c *Call) closing(file efi.Addr, err *error) {
+	if *err != nil && !isStatus(*err) {
+		return
+	}
+	if cerr := c.method(file, slotClose); cerr != nil && !isStatus(cerr) {
+		*err = cerr
+	}
+}
+
 // readGuestFile reads a file from a file system that the guest has installed.
-func (c *Call) readGuestFile(volume efi.Addr, name string) ([]byte, error) {
+func (c *Call) readGuestFile(volume efi.Addr, name string) (data []byte, err error) {
 	s := scratch{c: c}
 	defer s.free()
 	var slots [4]efi.Addr // root, file, size, GUID and FileInfo
@@ -189,7 +200,7 @@ func (c *Call) readGuestFile(volume efi.Addr, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = c.method(root, slotClose) }()
+	defer c.closing(root, &err)
 	if err := c.method(root, slotOpen, uint64(slots[1]), uint64(nameAt), uint64(efi.FileModeRead), 0); err != nil {
 		return nil, err
 	}
@@ -197,7 +208,7 @@ func (c *Call) readGuestFile(volume efi.Addr, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = c.method(file, slotClose) }()
+	defer c.closing(file, &err)
 
 	const infoRoom = 4096
 	info, err := c.fetch(infoRoom, func(buffer efi.Addr) (uint64, error) {
