@@ -71,7 +71,7 @@ type Limits struct {
 	Calls   int64         // service calls: 20 million
 	Stalled time.Duration // the guest's time spent in Stall: 10 minutes
 	Nesting int           // images, notifications and host calls inside each other: 32
-	Handles int           // handles, and events, and protocols on one handle: 65536 each
+	Handles int           // handles, events, and users of one protocol: 65536 each; protocols: 4 times that
 	Image   int64         // bytes of one image file: 2 GiB
 }
 

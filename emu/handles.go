@@ -21,7 +21,12 @@ type handleDB struct {
 	next  efi.Handle
 	limit int
 	count uint64 // installations so far
+	live  int    // protocols on all handles
 }
+
+// perHandle is how many protocols there can be for each handle there can be,
+// over all handles.
+const perHandle = 4
 
 type handle struct {
 	id        efi.Handle
@@ -84,10 +89,11 @@ func (db *handleDB) install(id efi.Handle, guid efi.GUID, at efi.Addr) (efi.Hand
 		if h.find(guid) != nil {
 			return id, fmt.Errorf("%s is there already: %w", guidName(guid), efi.InvalidParameter)
 		}
-		if len(h.protocols) >= db.limit {
-			return id, fmt.Errorf("%d protocols on a handle: %w", len(h.protocols), efi.OutOfResources)
-		}
 	}
+	if db.live/perHandle >= db.limit {
+		return id, fmt.Errorf("%d protocols: %w", db.live, efi.OutOfResources)
+	}
+	db.live++
 	db.count++
 	h.protocols = append(h.protocols, &installed{guid: guid, at: at, order: db.count})
 	if id == 0 {
@@ -113,6 +119,7 @@ func (db *handleDB) uninstall(id efi.Handle, guid efi.GUID, at efi.Addr) error {
 		return fmt.Errorf("%s is in use: %w", guidName(guid), efi.AccessDenied)
 	}
 	h.protocols = slices.DeleteFunc(h.protocols, func(o *installed) bool { return o == p })
+	db.live--
 	if len(h.protocols) == 0 {
 		db.list = slices.DeleteFunc(db.list, func(o *handle) bool { return o == h })
 		delete(db.byID, id)
