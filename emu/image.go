@@ -22,8 +22,10 @@ import (
 // memory, not here.
 type Image struct {
 	handle  efi.Handle
-	parsed  *pecoff.Image
 	name    string
+	kind    pecoff.Subsystem
+	size    uint64 // SizeOfImage
+	entry   efi.Addr
 	pages   efi.Range // what was allocated for it
 	mapped  efi.Range // where it lies in that
 	info    efi.Ptr[efi.LoadedImage]
@@ -63,22 +65,26 @@ func (m *Machine) loadRoot(r io.ReaderAt, opts BootOptions) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("emu: load: %w", err)
 	}
-	if image.refused != nil {
-		return nil, fmt.Errorf("emu: load: %w", image.refused)
+	if err = image.refused; err == nil {
+		err = m.setLoadOptions(image, opts.LoadOptions)
+	}
+	if err != nil {
+		m.release(image)
+		return nil, fmt.Errorf("emu: load: %w", err)
 	}
 	if opts.Name != "" {
 		image.name = opts.Name
 	}
-	return image, m.setLoadOptions(image, opts.LoadOptions)
+	return image, nil
 }
 
+// setLoadOptions gives an image its load options. Without any, LoadOptions
+// points at zeros all the same: some programs (memtest86+) look at what it points
+// at before its size.
 func (m *Machine) setLoadOptions(image *Image, options []byte) error {
-	if len(options) == 0 {
-		return nil
-	}
-	at, err := m.allocate(efi.BootServicesData, options)
+	at, err := m.allocate(efi.BootServicesData, append(slices.Clip(options), 0, 0, 0, 0))
 	if err != nil {
-		return fmt.Errorf("emu: load options: %w", err)
+		return fmt.Errorf("load options: %w", err)
 	}
 	image.owned = append(image.owned, at)
 	info, err := mem.Load(m.mem, image.info)
@@ -116,7 +122,7 @@ func (m *Machine) load(parent *Image, path efi.DevicePath, r io.ReaderAt, size i
 	if err := parsed.Check(machineOf(m.cfg.Arch)); err != nil {
 		return nil, imageError(err)
 	}
-	image := &Image{parsed: parsed, name: m.imageName(parent, path)}
+	image := &Image{name: m.imageName(parent, path), kind: parsed.Subsystem, size: uint64(parsed.SizeOfImage)}
 	if m.cfg.Policy != nil {
 		err := m.cfg.Policy.Check(parsed, path)
 		switch {
@@ -126,7 +132,7 @@ func (m *Machine) load(parent *Image, path efi.DevicePath, r io.ReaderAt, size i
 			return nil, err
 		}
 	}
-	if err := m.mapImage(image); err != nil {
+	if err := m.mapImage(image, parsed); err != nil {
 		m.release(image)
 		return nil, imageError(err)
 	}
@@ -163,8 +169,7 @@ func codeAndData(s pecoff.Subsystem) (code, data efi.MemoryType) {
 }
 
 // mapImage allocates, lays out and relocates.
-func (m *Machine) mapImage(image *Image) error {
-	p := image.parsed
+func (m *Machine) mapImage(image *Image, p *pecoff.Image) error {
 	code, _ := codeAndData(p.Subsystem)
 	size := efi.Pages(uint64(p.SizeOfImage)) * efi.PageSize
 	align := uint64(max(p.SectionAlignment, efi.PageSize))
@@ -180,6 +185,7 @@ func (m *Machine) mapImage(image *Image) error {
 	image.pages = efi.Range{Start: at, End: at + efi.Addr(room)}
 	base := efi.Addr((uint64(at) + align - 1) &^ (align - 1))
 	image.mapped = efi.Range{Start: base, End: base + efi.Addr(size)}
+	image.entry = base + efi.Addr(p.EntryPoint)
 	view, err := m.mem.Edit(base, uint64(p.SizeOfImage))
 	if err != nil {
 		return err
@@ -200,13 +206,13 @@ func (m *Machine) introduce(image, parent *Image, path efi.DevicePath) error {
 		}
 		return at, err
 	}
-	code, data := codeAndData(image.parsed.Subsystem)
+	code, data := codeAndData(image.kind)
 	info := efi.LoadedImage{
 		Revision:      efi.LoadedImageRevision,
 		SystemTable:   m.systemTable,
 		DeviceHandle:  device,
 		ImageBase:     image.mapped.Start,
-		ImageSize:     uint64(image.parsed.SizeOfImage),
+		ImageSize:     image.size,
 		ImageCodeType: code,
 		ImageDataType: data,
 	}
@@ -275,6 +281,7 @@ func (m *Machine) release(image *Image) {
 	if image.pages.Size() > 0 {
 		_ = m.mmap.FreePages(image.pages.Start, image.pages.Size()/efi.PageSize) // likewise
 	}
+	image.owned, image.pages = nil, efi.Range{} // an image can be left and unloaded
 	delete(m.images, image.handle)
 }
 
@@ -288,8 +295,7 @@ func (m *Machine) enterImage(image *Image, f frame) error {
 		return err
 	}
 	image.started = true
-	entry := image.mapped.Start + efi.Addr(image.parsed.EntryPoint)
-	err := m.abi.Call(m.mem, &m.regs, entry, m.returns[frameImage], uint64(image.handle), uint64(m.systemTable))
+	err := m.abi.Call(m.mem, &m.regs, image.entry, m.returns[frameImage], uint64(image.handle), uint64(m.systemTable))
 	if err != nil {
 		return m.badStack(err)
 	}
@@ -310,7 +316,7 @@ func (m *Machine) leaveImage(status efi.Status, data exitData) error {
 		m.events.tpl = f.tpl
 		return stop{exit}
 	}
-	if f.image.parsed.Subsystem == pecoff.Application || status.IsError() {
+	if f.image.kind == pecoff.Application || status.IsError() {
 		m.release(f.image)
 	}
 	m.regs = f.caller
