@@ -181,6 +181,9 @@ func (m *Machine) pages(t efi.MemoryType, n uint64, p mem.Perm) (efi.Range, erro
 		return efi.Range{}, err
 	}
 	r := efi.Range{Start: at, End: at + efi.Addr(n*efi.PageSize)}
+	if err := m.mmap.Convert(r, t); err != nil { // the guest cannot free it
+		return efi.Range{}, err
+	}
 	if p == mem.ReadWriteExec {
 		return r, nil
 	}

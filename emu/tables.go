@@ -86,7 +86,8 @@ func (m *Machine) editSystemTable(edit func(*efi.SystemTable)) error {
 }
 
 // InstallConfigurationTable adds, replaces or (table 0) removes a configuration
-// table (§7.5.6). NotFound: there is none to remove.
+// table (§7.5.6), and signals the events of the group with its GUID (§7.1.2).
+// NotFound: there is none to remove.
 func (m *Machine) InstallConfigurationTable(guid efi.GUID, table efi.Addr) error {
 	if err := m.config.Install(guid, table); err != nil {
 		return err
@@ -104,6 +105,7 @@ func (m *Machine) InstallConfigurationTable(guid efi.GUID, table efi.Addr) error
 	if err := m.mem.Write(m.configSpace.Start, raw); err != nil {
 		return err
 	}
+	m.events.signalGroup(guid)
 	return m.editSystemTable(func(st *efi.SystemTable) {
 		st.NumberOfTableEntries = uint64(m.config.Len())
 		st.ConfigurationTable = efi.Ptr[efi.ConfigurationTable](m.configSpace.Start)
