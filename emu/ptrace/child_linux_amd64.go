@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -20,6 +21,7 @@ type child struct {
 	gadget uint64 // address of the page
 	vdso   uint64 // where the vdso was, 0 if unknown
 	narrow bool   // was last seen in a mode other than 64-bit
+	held   bool   // last stopped at a system call
 
 	mu    sync.Mutex // guards pidfd, which interrupt uses from elsewhere
 	pidfd int
@@ -121,6 +123,28 @@ func (c *child) kill() error {
 			return os.NewSyscallError("wait4", err)
 		}
 	}
+}
+
+// obituary is the error of a request that the child was not there to answer: it
+// says what the child died of, if it did.
+func (c *child) obituary(err error) error {
+	for range 100 {
+		var ws unix.WaitStatus
+		if n, werr := unix.Wait4(c.pid, &ws, unix.WALL|unix.WNOHANG, nil); werr != nil || n != 0 {
+			return c.ended(ws)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return err
+}
+
+// ended buries the child and is the error for it.
+func (c *child) ended(ws unix.WaitStatus) error {
+	c.bury()
+	if ws.Signaled() {
+		return fmt.Errorf("the guest's process was killed from outside by %s", unix.SignalName(ws.Signal()))
+	}
+	return errors.New("the guest's process has ended")
 }
 
 // bury notes that the child has been waited for.

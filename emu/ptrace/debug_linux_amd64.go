@@ -74,7 +74,7 @@ func (e *engine) runDebug(r *cpu.Regs, stop *cpu.Stop) (cpu.Exit, error) {
 		return cpu.Exit{}, err
 	}
 	if sig == unix.SIGTRAP {
-		if x, hit, err := e.hit(stop); hit || err != nil {
+		if x, hit, err := e.hit(r, stop); hit || err != nil {
 			return x, err
 		}
 	}
@@ -83,7 +83,7 @@ func (e *engine) runDebug(r *cpu.Regs, stop *cpu.Stop) (cpu.Exit, error) {
 
 // step executes instruction by instruction.
 func (e *engine) step(r *cpu.Regs, stop *cpu.Stop) (cpu.Exit, error) {
-	for n := uint64(0); ; {
+	for n, held := uint64(0), e.held; ; held = false {
 		before, own := r.PC, r.Flags&flagTF
 		kind := classify(e.code(r.PC))
 		sig, err := e.next(unix.PTRACE_SYSEMU_SINGLESTEP, r)
@@ -102,16 +102,19 @@ func (e *engine) step(r *cpu.Regs, stop *cpu.Stop) (cpu.Exit, error) {
 			return cpu.Exit{}, os.NewSyscallError("ptrace(PTRACE_GETSIGINFO)", err)
 		}
 		switch code := e.info.code(); {
-		case code == trapBrkPt && r.PC == before:
+		case held && code == trapBrkPt && r.PC == before:
 			continue // the end of a system call that was held back
-		case code != trapTrace:
+		case code == trapTrace:
+		case code == trapBrkPt && kind != breaks:
+			// A step too: some hypervisors lose the status register now and then.
+		default:
 			return e.exit(sig, r)
 		}
 		if kind == pushesFlags && own == 0 {
 			e.hideTrapFlag(r)
 		}
-		if x, hit, err := e.hit(stop); hit || err != nil {
-			return x, err
+		if i, err := e.triggered(); i >= 0 || err != nil {
+			return cpu.Exit{Kind: cpu.Break, Addr: e.debug.addrs[max(i, 0)]}, err
 		}
 		if r.PC != before || kind != repeats {
 			n++
@@ -127,21 +130,48 @@ func (e *engine) step(r *cpu.Regs, stop *cpu.Stop) (cpu.Exit, error) {
 	}
 }
 
-// hit reports which of the debug registers has caused a stop, if one has.
-func (e *engine) hit(stop *cpu.Stop) (cpu.Exit, bool, error) {
+// hit makes an exit of a SIGTRAP that came from a debug register.
+func (e *engine) hit(r *cpu.Regs, stop *cpu.Stop) (cpu.Exit, bool, error) {
+	x := cpu.Exit{Kind: cpu.Break}
+	switch i, err := e.triggered(); {
+	case err != nil:
+		return x, false, err
+	case i >= 0:
+		x.Addr = e.debug.addrs[i]
+		return x, true, nil
+	}
+	// Some hypervisors lose the status register now and then.
+	if err := e.getSiginfo(); err != nil {
+		return x, false, os.NewSyscallError("ptrace(PTRACE_GETSIGINFO)", err)
+	}
+	if e.info.code() != trapBrkPt || classify(e.code(r.PC-1)) == breaks {
+		return x, false, nil
+	}
+	switch at := efi.Addr(r.PC); {
+	case slices.Contains(stop.Break, at):
+		x.Addr = at
+		return x, true, nil
+	case len(stop.Watch) == 1:
+		x.Addr = stop.Watch[0]
+	}
+	return x, len(stop.Watch) > 0, nil
+}
+
+// triggered is the number of the debug register that has caused a stop, or -1.
+func (e *engine) triggered() (int, error) {
 	if !e.debug.set() {
-		return cpu.Exit{}, false, nil
+		return -1, nil
 	}
 	status, err := e.peekUser(userDebugReg + 8*debugStatus)
 	if err != nil {
-		return cpu.Exit{}, false, os.NewSyscallError("ptrace(PTRACE_PEEKUSR)", err)
+		return -1, os.NewSyscallError("ptrace(PTRACE_PEEKUSR)", err)
 	}
-	for i, a := range e.debug.addrs {
+	for i := range e.debug.addrs {
 		if status>>i&1 != 0 {
-			return cpu.Exit{Kind: cpu.Break, Addr: a}, true, e.setDebugReg(debugStatus, 0)
+			return i, e.setDebugReg(debugStatus, 0)
 		}
 	}
-	return cpu.Exit{}, false, nil
+	return -1, nil
 }
 
 // setDebugRegs makes the child stop at breaks and after writes to watches, and
@@ -206,6 +236,7 @@ const (
 	pushesFlags         // pushf
 	popsFlags           // popf, iret
 	repeats             // a repeated string instruction
+	breaks              // int1
 )
 
 func classify(code []byte) stepped {
@@ -219,6 +250,8 @@ func classify(code []byte) stepped {
 			return pushesFlags
 		case b == 0x9d, b == 0xcf:
 			return popsFlags
+		case b == 0xf1:
+			return breaks
 		case b >= 0x6c && b <= 0x6f, b >= 0xa4 && b <= 0xa7, b >= 0xaa && b <= 0xaf:
 			return repeated
 		default:

@@ -118,6 +118,9 @@ func (e *engine) Run(ctx context.Context, r *cpu.Regs, stop cpu.Stop) (cpu.Exit,
 	}
 	x, err := e.run(ctx, r, &stop)
 	if err != nil {
+		if errors.Is(err, unix.ESRCH) && !e.gone {
+			err = e.obituary(err)
+		}
 		e.failed = fmt.Errorf("ptrace: %w", errors.Join(err, e.kill()))
 		return cpu.Exit{}, e.failed
 	}
@@ -167,7 +170,7 @@ func (e *engine) next(request int, r *cpu.Regs) (unix.Signal, error) {
 		if err != nil {
 			return 0, err
 		}
-		if ws.StopSignal() == unix.SIGSTOP && !e.interrupted() {
+		if harmless(ws.StopSignal()) && !e.interrupted() {
 			continue // meant for an earlier Run
 		}
 		if err := e.get(); err != nil {
@@ -177,6 +180,10 @@ func (e *engine) next(request int, r *cpu.Regs) (unix.Signal, error) {
 		return ws.StopSignal(), nil
 	}
 }
+
+// harmless reports whether sig says nothing but that the child was stopped, or
+// allowed to go on.
+func harmless(sig unix.Signal) bool { return sig == unix.SIGSTOP || sig == unix.SIGCONT }
 
 // atGate reports whether a SIGTRAP is a gate's. One that follows the trap flag
 // has to be looked at more closely.
@@ -235,4 +242,22 @@ func (e *engine) Close() error {
 		runtime.UnlockOSThread()
 	}
 	return err
+}
+
+// Available makes an engine and closes it again. Its error is New's.
+func Available() error {
+	gates := efi.Range{Start: 1 << 20, End: 1<<20 + efi.PageSize}
+	m, err := mem.New(gates)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if err := m.Write(gates.Start, bytes.Repeat(cpu.AMD64.Gate(), int(gates.Size()))); err != nil {
+		return err
+	}
+	e, err := New(cpu.Config{Arch: cpu.AMD64, Memory: m, Gates: gates})
+	if err != nil {
+		return err
+	}
+	return e.Close()
 }

@@ -34,15 +34,15 @@ func (e *engine) exit(sig unix.Signal, r *cpu.Regs) (cpu.Exit, error) {
 	switch {
 	case sig == unix.SIGTRAP|syscallStop:
 		return e.systemCall(r), nil
-	case sig == unix.SIGSTOP && !e.narrow:
+	case harmless(sig) && !e.narrow:
 		return cpu.Exit{Kind: cpu.Interrupted}, nil
 	}
 	if err := e.getSiginfo(); err != nil {
 		return cpu.Exit{}, os.NewSyscallError("ptrace(PTRACE_GETSIGINFO)", err)
 	}
 	code := e.info.code()
-	if code <= 0 && sig != unix.SIGSTOP {
-		return cpu.Exit{}, fmt.Errorf("the guest's process got a %v from process %d", sig, e.info.sender())
+	if code <= 0 && !harmless(sig) {
+		return cpu.Exit{}, fmt.Errorf("the guest's process got a %s from process %d", unix.SignalName(sig), e.info.sender())
 	}
 	x := cpu.Exit{Kind: cpu.Fault}
 	if e.narrow {
@@ -76,7 +76,7 @@ func (e *engine) exit(sig unix.Signal, r *cpu.Regs) (cpu.Exit, error) {
 			x.Cause, x.Addr = cpu.PageFault, e.info.addr()
 		}
 	default:
-		return cpu.Exit{}, fmt.Errorf("the guest's process was stopped by %v", sig)
+		return cpu.Exit{}, fmt.Errorf("the guest's process was stopped by %s", unix.SignalName(sig))
 	}
 	return e.refine(x, r), nil
 }

@@ -4,7 +4,6 @@ package ptrace
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"os"
 
@@ -46,7 +45,7 @@ func (c *child) syscall(call call) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if ws.StopSignal() == unix.SIGSTOP {
+		if harmless(ws.StopSignal()) {
 			continue
 		}
 		if err := c.getRegs(); err != nil {
@@ -56,7 +55,7 @@ func (c *child) syscall(call call) (uint64, error) {
 			continue // the end of a system call that was held back counts as a step
 		}
 		if ws.StopSignal() != unix.SIGTRAP || c.regs.Rip != c.gadget+gadgetCode+2 {
-			return 0, fmt.Errorf("stopped by %v at %#x", ws.StopSignal(), c.regs.Rip)
+			return 0, fmt.Errorf("stopped by %s at %#x", unix.SignalName(ws.StopSignal()), c.regs.Rip)
 		}
 		if result := int64(c.regs.Rax); result < 0 && result >= -4095 {
 			return 0, unix.Errno(-result)
@@ -75,14 +74,11 @@ func (c *child) resume(request int) (unix.WaitStatus, error) {
 	switch {
 	case err != nil:
 		return 0, os.NewSyscallError("wait4", err)
-	case ws.Stopped():
-		return ws, nil
-	case ws.Signaled():
-		c.bury()
-		return 0, fmt.Errorf("the guest's process was killed from outside by %v", ws.Signal())
+	case !ws.Stopped():
+		return 0, c.ended(ws)
 	}
-	c.bury()
-	return 0, errors.New("the guest's process has ended")
+	c.held = ws.StopSignal() == unix.SIGTRAP|syscallStop
+	return ws, nil
 }
 
 // emulates proves that PTRACE_SYSEMU does what it says: some environments that

@@ -16,3 +16,9 @@ import (
 func New(cpu.Config) (cpu.Engine, error) {
 	return nil, fmt.Errorf("ptrace: on %s/%s: %w", runtime.GOOS, runtime.GOARCH, cpu.ErrNotSupported)
 }
+
+// Available returns New's error.
+func Available() error {
+	_, err := New(cpu.Config{})
+	return err
+}
