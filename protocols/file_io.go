@@ -90,6 +90,9 @@ func fileWrite(c *emu.Call, this efi.Addr, size efi.Ptr[uint64], buffer efi.Addr
 	if n > fatMaxSize || f.pos > fatMaxSize-int64(n) {
 		return fmt.Errorf("%d bytes at %d: %w", n, f.pos, efi.Unsupported)
 	}
+	if err := mem.Store(c.Memory(), size, n); err != nil {
+		return err // before anything is written
+	}
 	if err := f.grow(f.pos + int64(n)); err != nil {
 		return err
 	}
