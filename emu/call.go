@@ -20,6 +20,7 @@ type Call struct {
 	raw    []uint64
 	result uint64
 	raised bool // result holds something other than the status
+	again  bool // the guest was left at the gate and comes back: see errRetry
 	note   string
 
 	event *TraceEvent // nil without a trace

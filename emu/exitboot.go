@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/uefiexec/uefiexec/efi"
+	"github.com/uefiexec/uefiexec/emu/mem"
 )
 
 // exitStage is how far ExitBootServices has come. The notifications it sends are
@@ -36,6 +37,9 @@ func exitBootServices(c *Call, handle efi.Handle, key uint64) error {
 			return errRetry
 		}
 	}
+	if m.exiting == exitNotified && !c.again {
+		m.exiting = exitAnnounced // the call that sent them was left by Exit, or this one comes from one of them
+	}
 	if m.exiting == exitAnnounced {
 		if key != m.mmap.Key() {
 			return fmt.Errorf("the memory map has changed: its key is %#x: %w", m.mmap.Key(), efi.InvalidParameter)
@@ -58,6 +62,13 @@ func (es *events) pending() bool { return len(es.queue) > 0 && es.queue[0].tpl >
 // freeze makes of the machine what ExitBootServices leaves behind and the guest
 // finds when that returns (§7.4.6).
 func (m *Machine) freeze() (*Handoff, error) {
+	// The guest's protections end with its page tables; they hide nothing from
+	// the handoff.
+	for _, ram := range m.mem.Ranges() {
+		if err := m.mem.Protect(ram, mem.ReadWriteExec); err != nil {
+			return nil, fmt.Errorf("emu: freeze: %w", err)
+		}
+	}
 	err := m.editSystemTable(func(st *efi.SystemTable) {
 		st.ConsoleInHandle, st.ConIn = 0, 0
 		st.ConsoleOutHandle, st.ConOut = 0, 0

@@ -34,7 +34,7 @@ type Handoff struct {
 	Variables           []tables.Variable
 
 	// LoadOptions are those of the image that exited boot services, as they were
-	// then in its LoadedImage.
+	// then in its LoadedImage; none if what that says is no memory.
 	LoadOptions []byte
 
 	memory *mem.Memory
@@ -61,14 +61,10 @@ func (m *Machine) handoff() (*Handoff, error) {
 	if err := m.engine.FP(&h.FP); err != nil {
 		return nil, fmt.Errorf("emu: engine: %w", err)
 	}
-	info, err := mem.Load(m.mem, m.exitedBy.info)
-	if err == nil {
-		var options []byte
-		options, err = m.mem.Read(info.LoadOptions, uint64(info.LoadOptionsSize))
-		h.LoadOptions = append(h.LoadOptions, options...)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("emu: load options of %s: %w", m.exitedBy.name, err)
+	if info, err := mem.Load(m.mem, m.exitedBy.info); err == nil {
+		if options, err := m.mem.Read(info.LoadOptions, uint64(info.LoadOptionsSize)); err == nil {
+			h.LoadOptions = append(h.LoadOptions, options...)
+		}
 	}
 	for _, ram := range m.mem.Ranges() {
 		for r := range m.mmap.Ranges(tables.NotFree) {
@@ -92,10 +88,9 @@ func (h *Handoff) addRange(r efi.Range) error {
 		}
 	}
 	for data := range h.memory.Touched(r) {
-		view, err := h.memory.Tail(data.Start, data.Size())
-		if err != nil || uint64(len(view)) != data.Size() {
-			// A page that the guest could not read, such as the one below the stack.
-			continue
+		view, err := h.memory.Read(data.Start, data.Size())
+		if err != nil {
+			return fmt.Errorf("emu: handoff: %w", err)
 		}
 		zero(data.Start)
 		h.Segments = append(h.Segments, Segment{data, view})
@@ -137,29 +132,29 @@ func (h *Handoff) Touched() uint64 {
 }
 
 // Read copies n bytes of the frozen memory at a, over segments that touch.
-// Bytes that are in no segment are an error.
+// Bytes that are in no segment are an error, and so is more than a gibibyte
+// beyond the data there is.
 func (h *Handoff) Read(a efi.Addr, n uint64) ([]byte, error) {
 	r, ok := efi.RangeOf(a, n)
 	if !ok || n > h.Touched()+zeroLimit {
 		return nil, fmt.Errorf("emu: handoff: %d bytes at %v: %w", n, a, efi.InvalidParameter)
 	}
+	end := a
+	for _, s := range h.Segments {
+		if s.Contains(end) {
+			end = min(s.End, r.End)
+		}
+	}
+	if end != r.End {
+		return nil, fmt.Errorf("emu: handoff: %v is in no segment: %w", end, efi.InvalidParameter)
+	}
 	out := make([]byte, n)
 	for _, s := range h.Segments {
-		if !s.Overlaps(r) || r.Start < s.Start {
-			continue
-		}
-		part := min(s.End, r.End) - r.Start
-		if s.Data != nil {
-			copy(out[r.Start-a:][:part], s.Data[r.Start-s.Start:])
-		}
-		if r.Start += part; r.Start == r.End {
-			return out, nil
+		if from, to := max(s.Start, a), min(s.End, end); from < to && s.Data != nil {
+			copy(out[from-a:to-a], s.Data[from-s.Start:])
 		}
 	}
-	if n == 0 {
-		return out, nil
-	}
-	return nil, fmt.Errorf("emu: handoff: %v is in no segment: %w", r.Start, efi.InvalidParameter)
+	return out, nil
 }
 
 // zeroLimit bounds how much of zero memory Read returns beyond the data there is.

@@ -61,6 +61,9 @@ func (h *Handoff) WriteTo(w io.Writer) (int64, error) {
 	}
 	notes := appendNote(nil, noteSystem, notePRStatus, prstatus(h.Arch, &h.Regs))
 	notes = appendNote(notes, noteOwner, noteHandoff, meta)
+	if len(notes) > maxNotes {
+		return 0, fmt.Errorf("emu: handoff: notes of %d bytes", len(notes))
+	}
 
 	count := 1 + len(h.Segments)
 	offset := uint64(elfHeaderSize + elfProgSize*count)
@@ -176,7 +179,12 @@ func readHandoff(r *io.SectionReader) (*Handoff, error) {
 		return nil, fmt.Errorf("program headers: %w", err)
 	}
 	found := false
+	left := uint64(r.Size()) // the parts of a file lie beside each other: a small file is no large handoff
 	for _, p := range progs {
+		if p.Filesz > left {
+			return nil, fmt.Errorf("parts of more than the file's %d bytes", r.Size())
+		}
+		left -= p.Filesz
 		switch elf.ProgType(p.Type) {
 		case elf.PT_NOTE:
 			notes, err := readPart(r, p.Off, min(p.Filesz, maxNotes+1), maxNotes)

@@ -24,9 +24,8 @@ func (c *Call) Caller() Location { return c.m.caller() }
 // intercept asks Config.Intercept about a call, once: a service that leaves the
 // guest at its gate, for notifications to run or time to pass, comes here again.
 func (m *Machine) intercept(c *Call) error {
-	again := m.top().waiting
-	m.top().waiting = false
-	if m.cfg.Intercept == nil || again {
+	c.again, m.top().waiting = m.top().waiting, false
+	if m.cfg.Intercept == nil || c.again {
 		return nil
 	}
 	err := m.cfg.Intercept(c)
