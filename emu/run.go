@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"time"
 
 	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu/cpu"
@@ -91,7 +92,7 @@ func (m *Machine) Boot(ctx context.Context, image io.ReaderAt, opts BootOptions)
 	}
 	var exit *ExitError
 	if errors.As(err, &exit) && m.exiting < exitTerminated {
-		m.state = stateOpen
+		m.state, m.watchdog = stateOpen, time.Time{}
 	}
 	return nil, err
 }
@@ -165,6 +166,9 @@ func (m *Machine) dispatch() error {
 		return m.limit("calls", fmt.Sprint(m.limits.Calls))
 	}
 	if err := m.checkTime(); err != nil {
+		return err
+	}
+	if err := m.checkWatchdog(); err != nil {
 		return err
 	}
 	return m.finish(m.serve(g))
