@@ -90,7 +90,10 @@ func stall(c *Call, microseconds uint64) error {
 		return m.limit("stalled", m.limits.Stalled.String())
 	}
 	m.clock.Sleep(m.ctx, d, nil)
-	return m.checkTime()
+	if err := m.checkTime(); err != nil {
+		return err
+	}
+	return m.checkWatchdog()
 }
 
 // setWatchdogTimer arms or, for 0 seconds, disarms the watchdog. Where real

@@ -223,20 +223,25 @@ func waitForEvent(c *Call, n uint64, list efi.Addr, index efi.Ptr[uint64]) error
 		if !alive {
 			return m.limit("waits for ever", "no timer and no input")
 		}
-		if err := m.idle(time.Hour); err != nil {
+		if err := m.idle(); err != nil {
 			return err
 		}
 	}
 	return errRetry
 }
 
-// idle lets time pass until the next timer, at most d, or until Wake.
-func (m *Machine) idle(d time.Duration) error {
+// idle lets time pass until the next timer or until Wake. Without a timer no
+// time passes for the guest, only for the host.
+func (m *Machine) idle() error {
 	if next, any := m.events.nextDeadline(); any {
-		d = min(d, next.Sub(m.clock.Now()))
-	}
-	if d > 0 {
-		m.clock.Sleep(m.ctx, d, m.wake)
+		if d := next.Sub(m.clock.Now()); d > 0 {
+			m.clock.Sleep(m.ctx, d, m.wake)
+		}
+	} else {
+		select {
+		case <-m.wake:
+		case <-m.ctx.Done():
+		}
 	}
 	if err := m.checkTime(); err != nil {
 		return err

@@ -4,7 +4,6 @@ package emu
 
 import (
 	"errors"
-	"time"
 
 	"github.com/uefiexec/uefiexec/emu/cpu"
 )
@@ -65,18 +64,16 @@ var msrs = map[uint32]uint64{
 	0x00000277: 0x0007040600070406,          // IA32_PAT at reset
 }
 
-// halt idles until the next timer, as an interrupt would wake the processor.
-// With interrupts off there is nothing that could.
+// halt idles for a tick, as the timer interrupt wakes the processor. With
+// interrupts off there is nothing that could.
 func (m *Machine) halt(exit cpu.Exit) error {
-	next, any := m.events.nextDeadline()
 	if m.system.interruptsOff {
 		return m.faulted(exit, errors.New("halted with interrupts off"))
 	}
-	d := 10 * time.Millisecond
-	if any {
-		d = max(next.Sub(m.clock.Now()), 0)
-	}
-	if err := m.idle(d); err != nil {
+	// The timer interrupt itself wakes the processor, whether an event is due
+	// or not.
+	m.clock.Sleep(m.ctx, timerTick, m.wake)
+	if err := m.checkTime(); err != nil {
 		return err
 	}
 	return m.deliver()

@@ -15,6 +15,7 @@ import (
 	"github.com/uefiexec/uefiexec/emu"
 	"github.com/uefiexec/uefiexec/emu/auto"
 	"github.com/uefiexec/uefiexec/emu/cpu"
+	"github.com/uefiexec/uefiexec/protocols"
 )
 
 // dice is what stands behind the interface.
@@ -54,6 +55,9 @@ func main() {
 	defer m.Close()
 	var d dice
 	if _, err := m.Install(0, emu.Interface{Protocol: &diceProtocol, Value: &d}); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := (protocols.Platform{Out: os.Stdout}).Install(m); err != nil {
 		log.Fatal(err)
 	}
 	_, err = m.Boot(context.Background(), image, emu.BootOptions{})

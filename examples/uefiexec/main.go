@@ -71,16 +71,10 @@ func main() {
 // invoke runs a command line and returns its exit code.
 func invoke(ctx context.Context, args []string, s streams) int {
 	err := dispatch(ctx, args, s)
-	code := exitCode(err)
-	var exit *emu.ExitError
-	switch {
-	case code == exitDone, errors.Is(err, errReported):
-	case errors.As(err, &exit):
-		fmt.Fprintf(s.err, "uefiexec: %v\n", err)
-	default:
+	if err != nil && !errors.Is(err, flag.ErrHelp) && !errors.Is(err, errReported) {
 		fmt.Fprintf(s.err, "uefiexec: %v\n", err)
 	}
-	return code
+	return exitCode(err)
 }
 
 func dispatch(ctx context.Context, args []string, s streams) error {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/term"
+
 	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu"
 	"github.com/uefiexec/uefiexec/emu/auto"
@@ -74,7 +76,7 @@ func run(ctx context.Context, args []string, s streams) error {
 	defer src.close()
 
 	var picker auto.Picker
-	cfg, err := f.config(src, &picker)
+	cfg, err := f.config(src, &picker, isTerminal(s.in))
 	if err != nil {
 		return err
 	}
@@ -134,12 +136,22 @@ func run(ctx context.Context, args []string, s streams) error {
 	return err
 }
 
+// isTerminal reports whether a person may be typing: then time is the host's, or
+// menus would not wait.
+func isTerminal(r io.Reader) bool {
+	file, ok := r.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
 // config makes the machine's configuration.
-func (f *runFlags) config(src *source, picker *auto.Picker) (emu.Config, error) {
+func (f *runFlags) config(src *source, picker *auto.Picker, interactive bool) (emu.Config, error) {
 	cfg := emu.Config{
 		Engine: picker.New,
 		Limits: emu.Limits{Time: f.timeout},
 		Clock:  emu.VirtualClock(time.Now()),
+	}
+	if interactive {
+		cfg.Clock = emu.SystemClock()
 	}
 	if f.engine != "" {
 		engine, err := auto.Named(f.engine)

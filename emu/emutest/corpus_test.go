@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package emutest_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/uefiexec/uefiexec/efi"
+	"github.com/uefiexec/uefiexec/emu"
+	"github.com/uefiexec/uefiexec/emu/emutest"
+	"github.com/uefiexec/uefiexec/protocols/archive"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files and docs")
+
+// result is a row of docs/PAYLOADS.md.
+type result struct{ payload, engine, result string }
+
+// payloadTable collects what the tests of real payloads have seen.
+type payloadTable struct {
+	mu   sync.Mutex
+	rows []result
+}
+
+func (p *payloadTable) add(payload, text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rows = append(p.rows, result{payload, "ptrace", text})
+}
+
+// suites are Debian's, with the systemd whose stub they have.
+var suites = []struct {
+	name, kernel, stub string
+	sidecars           []string // what of the ESP is in the initrd
+	addons             string   // what the addons add to the command line
+}{
+	{
+		"bookworm", "Linux 6.1", "systemd-stub 252",
+		[]string{".extra/credentials/my.cred", ".extra/global_credentials/glob.cred", ".extra/sysext/ext.sysext.raw"}, "",
+	},
+	{
+		"trixie", "Linux 6.12", "systemd-stub 257",
+		[]string{
+			".extra/credentials/my.cred", ".extra/global_credentials/glob.cred",
+			".extra/sysext/ext.sysext.raw", ".extra/confext/conf.confext.raw",
+		},
+		" addon=global addon=local",
+	},
+	{
+		"sid", "Debian sid's Linux", "sid's systemd-stub",
+		[]string{
+			".extra/credentials/my.cred", ".extra/global_credentials/glob.cred",
+			".extra/sysext/ext.sysext.raw", ".extra/confext/conf.confext.raw",
+		},
+		" addon=global addon=local",
+	},
+}
+
+func TestRealPayloads(t *testing.T) {
+	var table payloadTable
+	t.Run("all", func(t *testing.T) {
+		for _, suite := range suites {
+			dir := emutest.Corpus(t, suite.name+"/amd64")
+			t.Run(suite.name, func(t *testing.T) {
+				root := os.DirFS(dir)
+				t.Run("kernel", func(t *testing.T) { testKernel(t, &table, root, suite.kernel) })
+				t.Run("uki", func(t *testing.T) {
+					testUKI(t, &table, root, suite.stub+" UKI with sidecars", "corpus=uki-"+suite.name+" console=ttyS0"+suite.addons, suite.sidecars)
+				})
+				if suite.name != "bookworm" {
+					t.Run("profiles", func(t *testing.T) { testProfiles(t, &table, root, suite.stub, suite.name) })
+				}
+			})
+		}
+	})
+	checkTable(t, table.rows)
+}
+
+func read(t *testing.T, fsys fs.FS, name string) []byte {
+	t.Helper()
+	data, err := fs.ReadFile(fsys, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// frozen fails the test unless the program exited boot services.
+func frozen(t *testing.T, r *emutest.Result) *emu.Handoff {
+	t.Helper()
+	if r.Handoff == nil {
+		t.Fatalf("%v\n%s\n%s", r.Err, r.Console, r.Trace)
+	}
+	return r.Handoff
+}
+
+func testKernel(t *testing.T, table *payloadTable, root fs.FS, name string) {
+	initrd := read(t, root, "initrd.cpio")
+	p := emutest.Program{Image: read(t, root, "vmlinuz"), Path: `\vmlinuz`, Options: "console=ttyS0 quiet"}
+	for _, with := range [][]byte{nil, initrd} {
+		p.Initrd = with
+		h := frozen(t, emutest.Run(t, p))
+		if h.CommandLine() != p.Options {
+			t.Errorf("command line %q, want %q", h.CommandLine(), p.Options)
+		}
+		got, err := h.Initrd()
+		if with == nil && err != emu.ErrNoInitrd {
+			t.Errorf("an initrd of %d bytes from nowhere, %v", len(got), err)
+		}
+		if with != nil && !bytes.Equal(got, initrd) {
+			t.Errorf("initrd of %d bytes, want the %d that were given: %v", len(got), len(initrd), err)
+		}
+		for _, table := range []efi.GUID{efi.LinuxBootMemmapTableGUID} {
+			if _, ok := h.ConfigurationTable(table); !ok {
+				t.Errorf("no configuration table %v", table)
+			}
+		}
+		if runs := len(h.Runs()); runs > 8 {
+			t.Errorf("%d segments", runs)
+		}
+	}
+	table.add(name, "ExitBootServices; command line and initrd arrive")
+}
+
+// testUKI runs a unified kernel image from its ESP and looks for everything that
+// lies beside it in what the kernel was given.
+func testUKI(t *testing.T, table *payloadTable, root fs.FS, name, commandLine string, sidecars []string) {
+	esp, err := fs.Sub(root, "esp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := frozen(t, emutest.Run(t, emutest.Program{
+		Image: read(t, esp, "EFI/Linux/uki.efi"), Path: `\EFI\Linux\uki.efi`, Volume: esp,
+	}))
+	if h.CommandLine() != commandLine {
+		t.Errorf("command line %q, want %q", h.CommandLine(), commandLine)
+	}
+	files := initrdFiles(t, h)
+	for _, want := range append([]string{"corpus-marker"}, sidecars...) {
+		if _, err := fs.Stat(files, want); err != nil {
+			t.Errorf("the initrd has no %s: %v", want, err)
+		}
+	}
+	// What a sidecar holds arrives unchanged.
+	for _, pair := range [][2]string{
+		{"loader/credentials/glob.cred", ".extra/global_credentials/glob.cred"},
+		{"EFI/Linux/uki.efi.extra.d/ext.sysext.raw", ".extra/sysext/ext.sysext.raw"},
+	} {
+		if got, err := fs.ReadFile(files, pair[1]); err != nil || !bytes.Equal(got, read(t, esp, pair[0])) {
+			t.Errorf("%s is not what %s holds: %v", pair[1], pair[0], err)
+		}
+	}
+	var names []string
+	for _, v := range h.Variables {
+		names = append(names, v.Name)
+		if v.GUID == efi.SystemdLoaderGUID && v.Name == "StubInfo" && v.Attributes != efi.VariableBootServiceAccess|efi.VariableRuntimeAccess {
+			t.Errorf("StubInfo has attributes %v", v.Attributes)
+		}
+	}
+	for _, want := range []string{"StubInfo", "LoaderDevicePartUUID", "LoaderImageIdentifier"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("no variable %s among %q", want, names)
+		}
+	}
+	what := "credentials, system extensions"
+	if len(sidecars) > 3 {
+		what = "addons, credentials, system and configuration extensions"
+	}
+	table.add(name, "ExitBootServices; "+what+" arrive in command line and initrd")
+}
+
+// initrdFiles opens the initrd that the kernel was given.
+func initrdFiles(t *testing.T, h *emu.Handoff) fs.FS {
+	t.Helper()
+	initrd, err := h.Initrd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := archive.Open(bytes.NewReader(initrd), int64(len(initrd)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func testProfiles(t *testing.T, table *payloadTable, root fs.FS, stub, suite string) {
+	image := read(t, root, "uki-profiles.efi")
+	for options, want := range map[string]string{
+		"":          "-main console=ttyS0",
+		"@1":        "-debug console=ttyS0",
+		"@2 ":       "-factory-reset console=ttyS0",
+		"@1 single": "single",
+	} {
+		h := frozen(t, emutest.Run(t, emutest.Program{Image: image, Path: `\uki.efi`, Options: options}))
+		if got := h.CommandLine(); got != want && got != "corpus=uki-"+suite+want {
+			t.Errorf("%q: command line %q, want %q", options, got, want)
+		}
+	}
+	table.add(stub+" UKI with profiles", "ExitBootServices; the profile that the load options name is taken")
+}
+
+// A missing folder of sidecars is no error; a volume that cannot be read is none
+// of the image's: it starts without.
+func TestMissingSidecars(t *testing.T) {
+	image := read(t, os.DirFS(emutest.Corpus(t, "trixie/amd64")), "uki.efi")
+	for name, volume := range map[string]fs.FS{"none": nil, "unreadable": brokenFS{}} {
+		t.Run(name, func(t *testing.T) {
+			h := frozen(t, emutest.Run(t, emutest.Program{Image: image, Path: `\uki.efi`, Volume: volume}))
+			if want := "corpus=uki-trixie console=ttyS0"; h.CommandLine() != want {
+				t.Errorf("command line %q, want %q", h.CommandLine(), want)
+			}
+		})
+	}
+}
+
+// brokenFS is a medium that has failed.
+type brokenFS struct{}
+
+func (brokenFS) Open(name string) (fs.File, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("the medium has failed")}
+}
+
+// The same image with the same files, seed and clock makes the same calls.
+func TestSameAgain(t *testing.T) {
+	root := os.DirFS(emutest.Corpus(t, "trixie/amd64"))
+	esp, err := fs.Sub(root, "esp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := emutest.Program{Image: read(t, esp, "EFI/Linux/uki.efi"), Path: `\EFI\Linux\uki.efi`, Volume: esp}
+	first, second := emutest.Run(t, p), emutest.Run(t, p)
+	one, two := strings.Split(first.Trace, "\n"), strings.Split(second.Trace, "\n")
+	// The kernel picks its place by RDRAND and the time stamp counter as well.
+	for i := range one {
+		if strings.Contains(one[i], "type=Address") {
+			one, two = one[:i], two[:i]
+			break
+		}
+	}
+	if len(one) < 100 || !slices.Equal(one, two) {
+		t.Errorf("%d lines, and they differ", len(one))
+	}
+}
+
+const payloadsDoc = "../../docs/PAYLOADS.md"
+
+// checkTable compares docs/PAYLOADS.md with what was seen.
+func checkTable(t *testing.T, rows []result) {
+	if t.Failed() || len(rows) < 3*len(suites)-1 {
+		return // a part of it was left out, and has said why
+	}
+	var b strings.Builder
+	b.WriteString("# Payloads\n\nPrinted by `go test ./emu/emutest -run TestRealPayloads -update`, with UEFIEXEC_CORPUS naming the folder that\n`.ci/corpus` has filled.\n\n| payload | engine | result |\n|---|---|---|\n")
+	for _, r := range rows {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", r.payload, r.engine, r.result)
+	}
+	if *update {
+		if err := os.WriteFile(payloadsDoc, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if have, err := os.ReadFile(payloadsDoc); err != nil || string(have) != b.String() {
+		t.Errorf("%s is not what the test has seen (%v); want:\n%s", payloadsDoc, err, b.String())
+	}
+}
