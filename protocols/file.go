@@ -219,7 +219,7 @@ func (f *openFile) remove() error {
 	return nil
 }
 
-// fileFlush writes what the host still holds (§13.5.12). WriteProtected: a
+// fileFlush writes what the host still holds (§13.5.15). WriteProtected: a
 // read-only volume. AccessDenied: the handle is not for writing.
 func fileFlush(c *emu.Call, this efi.Addr) error {
 	f, err := thisFile(c, this)

@@ -20,7 +20,7 @@ const (
 	fileSystemInfoSize = 36
 )
 
-// fileGetInfo tells of a file, its volume, or the volume's label (§13.5.9).
+// fileGetInfo tells of a file, its volume, or the volume's label (§13.5.13).
 // Unsupported: any other type. BufferTooSmall: with the size it takes.
 func fileGetInfo(c *emu.Call, this efi.Addr, kind efi.Ptr[efi.GUID], size efi.Ptr[uint64], buffer efi.Addr) error {
 	f, err := thisFile(c, this)

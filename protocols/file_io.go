@@ -131,7 +131,7 @@ func (v *volume) charge(old, now uint64) error {
 // refund gives blocks back.
 func (v *volume) refund(blocks uint64) { v.free += blocks * uint64(v.block) }
 
-// fileGetPosition (§13.5.8): Unsupported for a folder.
+// fileGetPosition (§13.5.12): Unsupported for a folder.
 func fileGetPosition(c *emu.Call, this efi.Addr, position efi.Ptr[uint64]) error {
 	f, err := thisFile(c, this)
 	if err != nil {
@@ -146,7 +146,7 @@ func fileGetPosition(c *emu.Call, this efi.Addr, position efi.Ptr[uint64]) error
 	return mem.Store(c.Memory(), position, uint64(f.pos))
 }
 
-// fileSetPosition (§13.5.7): the highest position is the end. A folder can only
+// fileSetPosition (§13.5.11): the highest position is the end. A folder can only
 // be read from its start again, else Unsupported.
 func fileSetPosition(c *emu.Call, this efi.Addr, position uint64) error {
 	f, err := thisFile(c, this)

@@ -18,7 +18,7 @@ import (
 // fatLabelLimit is the length of a volume's label, in characters.
 const fatLabelLimit = 11
 
-// fileSetInfo changes a file or the volume's label (§13.5.10), by the rules of
+// fileSetInfo changes a file or the volume's label (§13.5.14), by the rules of
 // EDK2's FatSetFileInfo. WriteProtected: a read-only volume. Unsupported: a type
 // that GetInfo does not know. BadBufferSize: the structure does not fit.
 func fileSetInfo(c *emu.Call, this efi.Addr, kind efi.Ptr[efi.GUID], size uint64, buffer efi.Addr) error {
