@@ -21,7 +21,7 @@ func TestExamples(t *testing.T) {
 	for _, test := range []struct{ example, payload, prints string }{
 		{"loader", "demo", `(?s)Hello from UEFI.*KiB in \[.*to go on at 0x`},
 		{"trace", "demo", `BootServices.AllocatePages = SUCCESS`},
-		{"protocol", "random", `rolled \d\d+ times, ended with: .*SUCCESS`},
+		{"protocol", "random", `rolled \d+ times, ended with`},
 		{"peinfo", "demo", `section +\.text`},
 	} {
 		t.Run(test.example, func(t *testing.T) {
