@@ -65,6 +65,12 @@ func newConfig(t testing.TB, ram ...efi.Range) cpu.Config {
 func open(t testing.TB, ram ...efi.Range) *engine {
 	t.Helper()
 	needPtrace(t)
+	return reopen(t, ram...)
+}
+
+// reopen is open where it is known that ptrace is allowed.
+func reopen(t testing.TB, ram ...efi.Range) *engine {
+	t.Helper()
 	e, err := newEngine(newConfig(t, ram...))
 	if err != nil {
 		t.Fatal(err)
