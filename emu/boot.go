@@ -50,7 +50,8 @@ var bootServices = Protocol{
 		Func1("Stall", stall, "microseconds"),
 		Func4("SetWatchdogTimer", setWatchdogTimer, "timeout", "watchdogCode", "dataSize", "watchdogData"),
 
-		Func4("ConnectController", connectController, "controllerHandle", "driverImageHandle", "remainingDevicePath", "recursive"),
+		Func4("ConnectController", connectController, "controllerHandle", "driverImageHandle", "remainingDevicePath", "recursive").
+			Partially("no driver override protocols (§11.3 to §11.5)"),
 		Func3("DisconnectController", disconnectController, "controllerHandle", "driverImageHandle", "childHandle"),
 
 		Func6("OpenProtocol", openProtocol, "handle", "protocol", "*interface", "agentHandle", "controllerHandle", "attributes"),
@@ -67,7 +68,8 @@ var bootServices = Protocol{
 
 		Code("CopyMem"),
 		Code("SetMem"),
-		Func6("CreateEventEx", createEventEx, "type", "notifyTPL", "notifyFunction", "notifyContext", "eventGroup", "*event"),
+		Func6("CreateEventEx", createEventEx, "type", "notifyTPL", "notifyFunction", "notifyContext", "eventGroup", "*event").
+			Partially("the groups of memory map changes and of resets are never signalled"),
 	},
 }
 

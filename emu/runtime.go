@@ -27,7 +27,8 @@ var runtimeServices = Protocol{
 
 		Func5("GetVariable", getVariable, "variableName", "vendorGuid", "*attributes", "&dataSize", "data"),
 		Func3("GetNextVariableName", getNextVariableName, "&variableNameSize", "&variableName", "&vendorGuid"),
-		Func5("SetVariable", setVariable, "variableName", "vendorGuid", "attributes", "dataSize", "data"),
+		Func5("SetVariable", setVariable, "variableName", "vendorGuid", "attributes", "dataSize", "data").
+			Partially("writes that are to be authenticated are refused"),
 
 		Func1("GetNextHighMonotonicCount", getNextHighMonotonicCount, "*highCount"),
 		Func4("ResetSystem", resetSystem, "resetType", "resetStatus", "dataSize", "resetData"),
