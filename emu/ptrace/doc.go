@@ -23,7 +23,7 @@
 // page rax, are lost; sysenter leaves neither the program counter nor the stack
 // pointer (all of them are faults that end a guest).
 //
-// Linux delivers the stops of the child to whoever waits for any child: a
-// program that calls wait4 with pid -1, as an init does, must not do so while an
-// engine runs.
+// Linux tells the stops of the child to whoever waits for any child: a program
+// that calls wait4 with pid -1, as an init does, must not do so while an engine
+// runs. Each stop sends the program a SIGCHLD, too.
 package ptrace

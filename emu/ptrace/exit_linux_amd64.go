@@ -106,7 +106,7 @@ func (e *engine) refine(x cpu.Exit, r *cpu.Regs) cpu.Exit {
 	case inst.Op == x86asm.SYSCALL, inst.Op == x86asm.SYSENTER,
 		inst.Op == x86asm.INT && inst.Args[0] == x86asm.Arg(x86asm.Imm(0x80)):
 		x.Cause = cpu.SystemCall
-	case x.Cause == cpu.Protection || x.Cause == cpu.Illegal:
+	case x.Cause == cpu.Protection:
 		if row := privileged[inst.Op]; row != nil {
 			if y, ok := row(&inst, r); ok {
 				y.Addr, y.Inst = efi.Addr(r.PC), x.Inst
@@ -123,18 +123,25 @@ func (e *engine) refine(x cpu.Exit, r *cpu.Regs) cpu.Exit {
 // 32-bit one and returns to where the vdso would be.
 func (e *engine) leftLongMode(sig unix.Signal, r *cpu.Regs) cpu.Exit {
 	x := cpu.Exit{Kind: cpu.Fault, Cause: cpu.Protection, Inst: "in 32-bit mode"}
-	if landing := (r.PC - e.vdso) & 0xffffffff; sig == unix.SIGSEGV && landing < 4*efi.PageSize {
+	if sig == unix.SIGSEGV && e.landed(r) {
 		x.Cause, x.Inst = cpu.SystemCall, "sysenter"
 	}
 	return x
 }
 
+// landed reports whether r is where the kernel returns to from a sysenter: at a
+// place in the vdso, by the lower half of its address.
+func (e *engine) landed(r *cpu.Regs) bool { return (r.PC-e.vdso)&0xffffffff < 4*efi.PageSize }
+
 // systemCall is the fault of an instruction that calls an operating system. It
 // puts back what the processor and the kernel have changed.
 func (e *engine) systemCall(r *cpu.Regs) cpu.Exit {
 	r.GP[cpu.RAX] = e.regs.Orig_rax
-	x := cpu.Exit{Kind: cpu.Fault, Cause: cpu.SystemCall, Inst: "sysenter"}
+	x := cpu.Exit{Kind: cpu.Fault, Cause: cpu.SystemCall, Inst: "system call"}
 	if e.narrow {
+		if e.landed(r) {
+			x.Inst = "sysenter"
+		}
 		return x
 	}
 	r.PC -= 2

@@ -27,18 +27,18 @@ type protection struct {
 func (e *engine) mapMemory(mappings []mem.Mapping) error {
 	for _, m := range mappings {
 		err := e.mmap(m)
-		if bottom := lowest(); errors.Is(err, unix.EPERM) && m.Start < bottom {
-			if m.End <= bottom {
-				continue
-			}
-			m.Offset += int64(bottom - m.Start)
-			m.Start = bottom
-			err = e.mmap(m)
+		if refused(err) && m.Start < lowestUsual {
+			m, err = e.mapAbove(m, lowest())
+		}
+		if refused(err) && m.Start < lowestUsual {
+			m, err = e.mapAbove(m, lowestUsual)
 		}
 		if err != nil {
 			return fmt.Errorf("RAM %v: %w", m.Range, err)
 		}
-		e.mapped = append(e.mapped, m.Range)
+		if m.Size() > 0 {
+			e.mapped = append(e.mapped, m.Range)
+		}
 	}
 	e.Protected(e.gates, mem.ReadWriteExec)
 	for r, perm := range e.mem.Protections() {
@@ -54,15 +54,33 @@ func (e *engine) mmap(m mem.Mapping) error {
 	}}})
 }
 
+func refused(err error) bool { return errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) }
+
+// mapAbove maps of m what lies from bottom on, and returns that.
+func (e *engine) mapAbove(m mem.Mapping, bottom efi.Addr) (mem.Mapping, error) {
+	if skip := min(max(bottom, m.Start), m.End) - m.Start; skip > 0 {
+		m.Start += skip
+		m.Offset += int64(skip)
+	}
+	if m.Size() == 0 {
+		return m, nil
+	}
+	return m, e.mmap(m)
+}
+
+// lowestUsual is what security modules keep processes from where the sysctl does
+// not.
+const lowestUsual efi.Addr = 0x10000
+
 // lowest is the lowest address that the system lets processes map.
 func lowest() efi.Addr {
 	text, err := os.ReadFile("/proc/sys/vm/mmap_min_addr")
 	if err != nil {
-		return 0x10000
+		return lowestUsual
 	}
 	n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
 	if err != nil || n%efi.PageSize != 0 {
-		return 0x10000
+		return lowestUsual
 	}
 	return efi.Addr(n)
 }
@@ -108,14 +126,7 @@ func (e *engine) note(r efi.Range, perm mem.Perm) {
 // protect makes the pending changes.
 func (e *engine) protect() error {
 	for _, p := range e.pending {
-		prot := uint64(0)
-		for bit, flag := range map[mem.Perm]uint64{
-			mem.Readable: unix.PROT_READ, mem.Writable: unix.PROT_WRITE, mem.Executable: unix.PROT_EXEC,
-		} {
-			if p.perm&bit != 0 {
-				prot |= flag
-			}
-		}
+		prot := prot(p.perm)
 		for _, m := range e.mapped {
 			r := efi.Range{Start: max(p.Start, m.Start), End: min(p.End, m.End)}
 			if r.Size() == 0 {
@@ -128,6 +139,21 @@ func (e *engine) protect() error {
 	}
 	e.pending = e.pending[:0]
 	return nil
+}
+
+// prot is perm in the words of mmap.
+func prot(perm mem.Perm) uint64 {
+	bits := uint64(0)
+	if perm&mem.Readable != 0 {
+		bits |= unix.PROT_READ
+	}
+	if perm&mem.Writable != 0 {
+		bits |= unix.PROT_WRITE
+	}
+	if perm&mem.Executable != 0 {
+		bits |= unix.PROT_EXEC
+	}
+	return bits
 }
 
 // permission is what the guest may do at a, 0 where there is no RAM.
