@@ -186,7 +186,7 @@ func (m *Machine) mapImage(image *Image, p *pecoff.Image) error {
 	base := efi.Addr((uint64(at) + align - 1) &^ (align - 1))
 	image.mapped = efi.Range{Start: base, End: base + efi.Addr(size)}
 	image.entry = base + efi.Addr(p.EntryPoint)
-	view, err := m.mem.Edit(base, uint64(p.SizeOfImage))
+	view, err := m.mem.Fill(base, uint64(p.SizeOfImage))
 	if err != nil {
 		return err
 	}
@@ -365,9 +365,8 @@ func loadImage(c *Call, bootPolicy efi.Boolean, parent efi.Handle, pathAt efi.Pt
 	var data []byte
 	switch {
 	case source != 0 && size != 0:
-		var view []byte
-		if view, err = m.mem.Read(source, size); err == nil {
-			data = bytes.Clone(view) // what is checked must be what is loaded
+		if data, err = m.mem.Read(source, size); err == nil && !m.inUse(source, size) {
+			data = bytes.Clone(data) // the image may be laid over it: what is checked must be what is loaded
 		}
 	case source == 0 && pathAt != 0:
 		data, err = c.readImageFile(path, bootPolicy.Bool())
@@ -388,6 +387,18 @@ func loadImage(c *Call, bootPolicy efi.Boolean, parent efi.Handle, pathAt efi.Pt
 		return err
 	}
 	return image.refused
+}
+
+// inUse reports whether no byte of a range is free memory.
+func (m *Machine) inUse(a efi.Addr, n uint64) bool {
+	for at, end := a, a+efi.Addr(n); at < end; {
+		d, ok := m.mmap.Lookup(at)
+		if !ok || d.Type == efi.ConventionalMemory {
+			return false
+		}
+		at = d.Range().End
+	}
+	return true
 }
 
 func startImage(c *Call, handle efi.Handle, sizeOut efi.Ptr[uint64], dataOut efi.Ptr[efi.Addr]) error {

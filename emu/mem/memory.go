@@ -183,6 +183,19 @@ func (m *Memory) Edit(a efi.Addr, n uint64) ([]byte, error) {
 	return view, err
 }
 
+// Fill is Edit for a range that is about to be written from end to end: its
+// whole pages are made present at once.
+func (m *Memory) Fill(a efi.Addr, n uint64) ([]byte, error) {
+	view, err := m.Edit(a, n)
+	if err == nil {
+		skip := min((efi.PageSize-uint64(a)%efi.PageSize)%efi.PageSize, n)
+		if whole := view[skip : skip+(n-skip)/efi.PageSize*efi.PageSize]; len(whole) > 0 {
+			m.backing.populate(whole)
+		}
+	}
+	return view, err
+}
+
 // Fetch is Read of code: the pages must be executable.
 func (m *Memory) Fetch(a efi.Addr, n uint64) ([]byte, error) { return m.view(a, n, Executable) }
 
