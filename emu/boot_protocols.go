@@ -24,28 +24,29 @@ func installProtocolInterface(c *Call, handle efi.Ptr[efi.Handle], protocol efi.
 	return c.installPairs(handle, []Pair{{guid, at}})
 }
 
+// installMultiple looks, unlike InstallProtocolInterface, whether another handle
+// has the device path already: AlreadyStarted (§7.3.17).
 func installMultiple(c *Call, handle efi.Ptr[efi.Handle]) error {
 	pairs, err := c.Pairs()
 	if err != nil {
 		return err
 	}
+	for _, p := range pairs {
+		if p.GUID == efi.DevicePathProtocolGUID && p.Interface != 0 {
+			if err := c.m.checkNewPath(p.Interface); err != nil {
+				return err
+			}
+		}
+	}
 	return c.installPairs(handle, pairs)
 }
 
-// installPairs installs all or nothing. A device path that another handle has
-// already is AlreadyStarted (§7.3.17).
+// installPairs installs all or nothing.
 func (c *Call) installPairs(handleAt efi.Ptr[efi.Handle], pairs []Pair) error {
 	m := c.m
 	h, err := mem.Load(m.mem, handleAt)
 	if err != nil {
 		return err
-	}
-	for _, p := range pairs {
-		if p.GUID == efi.DevicePathProtocolGUID && p.Interface != 0 {
-			if err := m.checkNewPath(p.Interface); err != nil {
-				return err
-			}
-		}
 	}
 	for i, p := range pairs {
 		if h, err = m.handles.install(h, p.GUID, p.Interface); err != nil {
