@@ -67,7 +67,7 @@ func checkMapped(t *testing.T, im *pecoff.Image, s pecoff.Section, mem []byte, f
 func TestAuthenticodeTruth(t *testing.T) {
 	root := os.Getenv("UEFIEXEC_TRUTH")
 	if root == "" {
-		unavailable(t, "UEFIEXEC_TRUTH is not set")
+		t.Skip("UEFIEXEC_TRUTH is not set")
 	}
 	runs, err := filepath.Glob(filepath.Join(root, "json", "*.json"))
 	require.NoError(t, err)

