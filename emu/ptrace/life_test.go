@@ -177,11 +177,9 @@ func helper(t *testing.T, mode string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// TestHelper is what helper runs.
+// TestHelper is what helper runs; by itself it does nothing.
 func TestHelper(t *testing.T) {
 	switch os.Getenv("UEFIEXEC_PTRACE_HELPER") {
-	case "":
-		t.Skip("only for other tests")
 	case "spin":
 		e := open(t)
 		fmt.Printf("pid %d\n", e.pid)

@@ -228,24 +228,6 @@ func TestGoexit(t *testing.T) {
 	})
 }
 
-// t.SkipNow ends a test as t.FailNow does.
-func TestSkipNow(t *testing.T) {
-	var inner *testing.T
-	t.Run("skipped", func(t *testing.T) {
-		inner = t
-		p := new(puppet.Puppet)
-		m := newMachine(t, p, cpu.AMD64)
-		m.call(t, m.add(t, p, func(*puppet.Thread) uint64 {
-			t.SkipNow()
-			return 0
-		}))
-		t.Error("the test goes on")
-	})
-	if !inner.Skipped() || inner.Failed() {
-		t.Errorf("skipped: %v, failed: %v", inner.Skipped(), inner.Failed())
-	}
-}
-
 // The machine's thread is locked; who closes the engine need not have it so.
 func TestLockedThread(t *testing.T) {
 	eachArch(t, func(t *testing.T, p *puppet.Puppet, m *machine) {
