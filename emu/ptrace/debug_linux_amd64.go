@@ -116,13 +116,14 @@ func (e *engine) step(r *cpu.Regs, stop *cpu.Stop) (cpu.Exit, error) {
 		if i, err := e.triggered(); i >= 0 || err != nil {
 			return cpu.Exit{Kind: cpu.Break, Addr: e.debug.addrs[max(i, 0)]}, err
 		}
-		if r.PC != before || kind != repeats {
-			n++
+		if r.PC == before && kind == repeats {
+			continue
 		}
+		n++
 		switch {
-		case n == stop.Steps && n != 0:
+		case n == stop.Steps:
 			return cpu.Exit{Kind: cpu.Step}, nil
-		case r.PC != before && slices.Contains(stop.Break, efi.Addr(r.PC)):
+		case slices.Contains(stop.Break, efi.Addr(r.PC)):
 			return cpu.Exit{Kind: cpu.Break, Addr: efi.Addr(r.PC)}, nil
 		case e.gates.Contains(efi.Addr(r.PC)):
 			return cpu.Exit{Kind: cpu.Gate}, nil

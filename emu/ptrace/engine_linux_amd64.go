@@ -118,7 +118,10 @@ func (e *engine) Run(ctx context.Context, r *cpu.Regs, stop cpu.Stop) (cpu.Exit,
 	}
 	x, err := e.run(ctx, r, &stop)
 	if err != nil {
-		if errors.Is(err, unix.ESRCH) && !e.gone {
+		switch {
+		case unix.Gettid() != e.pin.tid:
+			err = fmt.Errorf("%w (and this is not the thread that made the engine)", err)
+		case errors.Is(err, unix.ESRCH) && !e.gone:
 			err = e.obituary(err)
 		}
 		e.failed = fmt.Errorf("ptrace: %w", errors.Join(err, e.kill()))

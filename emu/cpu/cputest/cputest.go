@@ -45,9 +45,11 @@ func cases() []testCase {
 		gateCases(),
 		memoryCases(),
 		faultCases(),
+		protectionCases(),
 		trapCases(),
 		privilegedCases(),
-		stopCases(),
+		stepCases(),
+		breakCases(),
 		interruptCases(),
 		lifeCases(),
 	)
