@@ -24,8 +24,9 @@ type Handoff struct {
 	FP   cpu.FPState
 
 	// Segments are the memory that must be put in place, ascending: every page
-	// that is not free, so the payload's, its stack, the tables, the resident
-	// code. Free memory is in none.
+	// that was allocated, so the payload's, its stack, the tables, the resident
+	// code. Free memory is in none, nor what the memory map had in use from the
+	// start, such as the host's ACPI tables.
 	Segments []Segment
 
 	MemoryMap           []efi.MemoryDescriptor
@@ -67,7 +68,7 @@ func (m *Machine) handoff() (*Handoff, error) {
 		}
 	}
 	for _, ram := range m.mem.Ranges() {
-		for r := range m.mmap.Ranges(tables.NotFree) {
+		for r := range m.mmap.Ranges(taken) {
 			r = efi.Range{Start: max(r.Start, ram.Start), End: min(r.End, ram.End)}
 			if r.Size() > 0 {
 				if err := h.addRange(r); err != nil {
@@ -78,6 +79,9 @@ func (m *Machine) handoff() (*Handoff, error) {
 	}
 	return h, nil
 }
+
+// taken tells what was allocated from what lay in the memory map from the start.
+func taken(r tables.Region) bool { return tables.NotFree(r) && r.Owner != tables.OwnerPlatform }
 
 // addRange adds the segments of one run of pages.
 func (h *Handoff) addRange(r efi.Range) error {
