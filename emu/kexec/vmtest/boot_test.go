@@ -3,6 +3,7 @@
 package vmtest_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -74,15 +75,20 @@ func TestSecondKernel(t *testing.T) {
 		Scripts: map[string]string{"second": "cat /proc/cmdline /in-second"},
 		Data:    map[string][]byte{"/in-second": []byte("carried over\n")},
 	}.Build(t)
+	files := map[string]string{"/kernel": kernel, "/initrd": second}
+	maps.Copy(files, vmtest.Libraries(t, "uname"))
+	maps.Copy(files, vmtest.Libraries(t, "sleep"))
 	r := vmtest.Run(t, vmtest.Config{
 		Kernel: kernel,
 		Initramfs: vmtest.Initramfs{
 			Scripts: map[string]string{"first": `
+				run uname -r
+				! kill 100ms sleep 60
 				! kexec-exec
 				kexec-load /kernel /initrd ` + vmtest.Quote(vmtest.Cmdline(cpu.AMD64, "second", "extra=it's")) + `
 				cat /sys/kernel/kexec_loaded
 				kexec-exec`},
-			Files: map[string]string{"/kernel": kernel, "/initrd": second},
+			Files: files,
 		}.Build(t),
 	})
 	var names []string
@@ -93,6 +99,12 @@ func TestSecondKernel(t *testing.T) {
 	t.Logf("off after %v, %d retries", r.Took.Round(time.Millisecond), r.Retries)
 	if got := strings.Join(names, " "); got != "first second" {
 		t.Errorf("kernels that ran: %s", got)
+	}
+	if got, want := r.Output(t, "first", "run uname"), r.Stage(t, "first").Release+"\n"; got != want {
+		t.Errorf("uname -r is %q, want %q", got, want)
+	}
+	if s := r.Step(t, "first", "kill"); s.Error != "signal: killed" || s.Took > 30*time.Second {
+		t.Errorf("kill: %q after %v", s.Error, s.Took)
 	}
 	if got := r.Output(t, "first", "cat /sys/kernel/kexec_loaded"); got != "1\n" {
 		t.Errorf("kexec_loaded is %q", got)

@@ -12,7 +12,8 @@ import (
 // Firmware is what starts the first kernel.
 type Firmware uint8
 
-// The firmwares. SeaBIOS is for PCs only.
+// The firmwares. AArch64 has no SeaBIOS: QEMU starts the kernel itself, with a
+// device tree.
 const (
 	SeaBIOS Firmware = iota
 	OVMF             // AAVMF on AArch64; from the corpus
@@ -28,7 +29,7 @@ type Config struct {
 	Memory    int      // MiB; 0 is 1024
 	CPUs      int      // 0 is 1
 	Firmware  Firmware
-	LA57      bool          // the processor has five-level paging
+	LA57      bool          // the processor has five-level paging; x86-64 only
 	TPM       bool          // a TPM 2.0, by swtpm
 	Args      []string      // further arguments of QEMU
 	Timeout   time.Duration // 0 is five minutes; the test's own deadline also counts

@@ -30,7 +30,7 @@
 // where there is one, efivarfs are mounted. The program speaks on a serial port
 // of its own, so that the kernel's messages do not get into what commands print.
 //
-// Emulation is slow: a kernel takes 10 to 30 s to its first process. So tests
-// share boots, and -short skips them. The package protects against nothing that
+// Emulation is slow: on an idle machine a kernel takes 3 to 6 s to its first
+// process, on a loaded one 30. So tests share boots, and -short skips them. The package protects against nothing that
 // a guest may do to QEMU.
 package vmtest
