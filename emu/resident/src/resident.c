@@ -4,21 +4,14 @@
  * Code that runs in the guest. It is called as UEFI calls a service, in user
  * mode of the host and, after ExitBootServices, in the payload's kernel mode,
  * at whatever address it lies (a multiple of 4096) and with whatever page
- * tables there are. So it has no data that is written, no absolute address,
- * and uses neither floating point nor vector registers.
+ * tables there are. So it has no absolute address, no data that is written but
+ * the parameter block, and uses neither floating point nor vector registers.
  */
 
-typedef unsigned char u8;
-typedef unsigned long long u64;
+#include "service.h"
 
 /* A word at any address, of any type. */
 typedef u64 word __attribute__((aligned(1), may_alias));
-
-#if defined(__x86_64__)
-#define SERVICE __attribute__((ms_abi, used, section(".text")))
-#else
-#define SERVICE __attribute__((used, section(".text")))
-#endif
 
 static inline void up(u8 *to, const u8 *from, u64 n)
 {
@@ -87,5 +80,5 @@ SERVICE void SetMem(void *buffer, u64 size, u8 value)
  */
 SERVICE u64 Unsupported(void)
 {
-	return 0x8000000000000003ULL;
+	return UNSUPPORTED;
 }

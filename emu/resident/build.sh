@@ -7,16 +7,17 @@
 # (apt-get install clang-14 lld-14). CLANG and LLD name others.
 
 set -eu
+export LC_ALL=C
 cd "$(dirname "$0")"
 
 clang=${CLANG:-$(command -v clang-14 || command -v clang || true)}
 lld=${LLD:-$(command -v ld.lld-14 || command -v ld.lld || true)}
 if [ -z "$clang" ] || [ -z "$lld" ]; then
-	echo "build: no clang or no lld here; on Debian 12: apt-get install clang-14 lld-14" >&2
+	echo "build.sh: no clang or no lld here; on Debian 12: apt-get install clang-14 lld-14" >&2
 	exit 1
 fi
 if ! "$clang" --version | grep -q 'clang version 14\.'; then
-	echo "build: $clang is not clang 14: $("$clang" --version | head -n 1)" >&2
+	echo "build.sh: $clang is not clang 14: $("$clang" --version | head -n 1)" >&2
 	exit 1
 fi
 
@@ -27,8 +28,8 @@ trap 'rm -rf "$scratch"' EXIT
 one() {
 	arch=$1 output=$2
 	shift 2
-	for source in header.S resident.c; do
-		"$clang" "$@" -O2 -Wall -Wextra -Werror -Wno-unused-command-line-argument \
+	for source in header.S resident.c variables.c virtual.c; do
+		"$clang" "$@" -Os -Wall -Wextra -Werror -Wno-unused-command-line-argument \
 			-ffreestanding -fno-builtin -fno-stack-protector -mgeneral-regs-only \
 			-fpic -fvisibility=hidden -fomit-frame-pointer -fno-unroll-loops \
 			-fno-unwind-tables -fno-asynchronous-unwind-tables \
@@ -36,11 +37,11 @@ one() {
 	done
 	for base in 0 0x12345000; do
 		"$lld" -static -T src/blob.ld --defsym=base=$base --orphan-handling=error --oformat=binary \
-			-o "$scratch/$arch-$base" "$scratch/$arch-header.S.o" "$scratch/$arch-resident.c.o"
+			-o "$scratch/$arch-$base" "$scratch/$arch-"*.o
 	done
 	# Bytes that depend on the address would need a relocation.
 	if ! cmp -s "$scratch/$arch-0" "$scratch/$arch-0x12345000"; then
-		echo "build: the resident code for $arch depends on its address" >&2
+		echo "build.sh: the resident code for $arch depends on its address" >&2
 		exit 1
 	fi
 	cp "$scratch/$arch-0" "$output"
@@ -63,14 +64,14 @@ case ${1-} in
 	bad=0
 	for name in x64.bin aa64.bin; do
 		if ! cmp -s "$scratch/out/$name" "$name"; then
-			echo "build: $name is not what src/ builds; run $(pwd)/build and commit the result" >&2
+			echo "build.sh: $name is not what src/ builds; run $(pwd)/build.sh and commit the result" >&2
 			bad=1
 		fi
 	done
 	exit $bad
 	;;
 *)
-	echo "usage: build [--check]" >&2
+	echo "usage: build.sh [--check]" >&2
 	exit 2
 	;;
 esac
