@@ -140,8 +140,11 @@ func uninstallMultiple(c *Call, handle efi.Handle) error {
 		if on == nil || on.at != p.Interface {
 			return fmt.Errorf("%s: %w", guidName(p.GUID), efi.InvalidParameter)
 		}
-		if err := c.freeFromDrivers(h, on); err != nil {
-			return fmt.Errorf("%w: %w", err, efi.InvalidParameter)
+		switch err := c.freeFromDrivers(h, on); {
+		case err != nil && isStatus(err):
+			return fmt.Errorf("%v: %w", err, efi.InvalidParameter)
+		case err != nil:
+			return err
 		}
 	}
 	c.m.uninstallPairs(handle, pairs)

@@ -252,7 +252,7 @@ func (c *Call) stopDriver(d driver, h *handle, child efi.Handle) error {
 // stopError is what DisconnectController makes of a driver's refusal.
 func stopError(err error) error {
 	if err != nil && isStatus(err) {
-		return fmt.Errorf("the driver does not stop: %w: %w", err, efi.DeviceError)
+		return fmt.Errorf("the driver does not stop: %v: %w", err, efi.DeviceError)
 	}
 	return err
 }
