@@ -81,7 +81,9 @@ func (m *Machine) handoff() (*Handoff, error) {
 }
 
 // taken tells what was allocated from what lay in the memory map from the start.
-func taken(r tables.Region) bool { return tables.NotFree(r) && r.Owner != tables.OwnerPlatform }
+func taken(r tables.Region) bool {
+	return r.Type != efi.ConventionalMemory && r.Owner != tables.OwnerPlatform
+}
 
 // addRange adds the segments of one run of pages.
 func (h *Handoff) addRange(r efi.Range) error {

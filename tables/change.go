@@ -43,6 +43,25 @@ func (m *MemoryMap) Convert(r efi.Range, t efi.MemoryType) error {
 	})
 }
 
+// Withhold keeps free memory from being allocated, by address too: the map
+// describes it as free as before, and the key stays. Convert to
+// ConventionalMemory takes that back.
+//
+// InvalidParameter: r is empty or unaligned. NotFound: some of r is not free.
+// OutOfResources: the map is full. A call that fails changes nothing.
+func (m *MemoryMap) Withhold(r efi.Range) error {
+	if err := m.checkRange(r); err != nil {
+		return err
+	}
+	if !m.all(r, Region.free) {
+		return fmt.Errorf("withhold %v, which is not free: %w", r, efi.NotFound)
+	}
+	return m.change(r, func(r Region) Region {
+		r.Owner = OwnerFirmware
+		return r
+	})
+}
+
 // Add puts memory into the map that it did not have, as NewMemoryMap would.
 //
 // InvalidParameter: as for NewMemoryMap. OutOfResources: the map is full.

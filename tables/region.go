@@ -52,7 +52,7 @@ func (r Region) joins(end efi.Addr, s Region) bool {
 }
 
 // free reports whether r can be allocated.
-func (r Region) free() bool { return r.Type == efi.ConventionalMemory }
+func (r Region) free() bool { return r.Type == efi.ConventionalMemory && r.Owner == OwnerPlatform }
 
 // appendMerged appends r, or lengthens the last of regions if r only goes on
 // with it.
