@@ -19,9 +19,9 @@ const (
 	virtualCodeAt efi.Addr = 0x40000000
 	virtualDataAt efi.Addr = 0x50000000
 	mapAt                  = dataAt + 0x280000
-	notifyAt               = dataAt + 0x3000
+	notifyAt               = dataAt + 0x4000
 	handlerAt              = codeAt + 0x4000
-	storeRoom              = 0x800
+	storeRoom              = 0x1800
 )
 
 var virtualRAM = []efi.Range{
@@ -190,6 +190,9 @@ func TestSetVirtualAddressMapRefuses(t *testing.T) {
 		{"code that is no runtime memory", change(4, func(d *efi.MemoryDescriptor) { d.Attribute = efi.MemoryWB })},
 		{"no pages of code", change(4, func(d *efi.MemoryDescriptor) { d.NumberOfPages = 0 })},
 		{"data without the store", change(1, func(d *efi.MemoryDescriptor) { d.NumberOfPages = 2 })},
+		{"data with half of the store", change(1, func(d *efi.MemoryDescriptor) { d.NumberOfPages = 3 })},
+		{"the store in two pieces", append(change(1, func(d *efi.MemoryDescriptor) { d.NumberOfPages = 3 }), efi.MemoryDescriptor{
+			PhysicalStart: dataAt + 0x3000, VirtualStart: 0x66660000, NumberOfPages: 13, Attribute: efi.MemoryRuntime})},
 		{"data that starts behind", change(1, func(d *efi.MemoryDescriptor) { d.PhysicalStart += efi.PageSize })},
 	} {
 		code, data := s.read(codeAt, 0x10000), s.read(dataAt, 0x10000)
