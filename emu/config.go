@@ -8,7 +8,6 @@ import (
 
 	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu/cpu"
-	"github.com/uefiexec/uefiexec/emu/resident"
 	"github.com/uefiexec/uefiexec/pecoff"
 	"github.com/uefiexec/uefiexec/tables"
 )
@@ -118,13 +117,4 @@ func Layout(arch cpu.Arch, size uint64) []efi.MemoryDescriptor {
 		descs = append(descs, ram(1<<32, size-hole))
 	}
 	return descs
-}
-
-// residentFor finds the guest code of an architecture.
-func residentFor(arch cpu.Arch) (*resident.Blob, error) {
-	name := "x64"
-	if arch == cpu.ARM64 {
-		name = "aa64"
-	}
-	return resident.For(name)
 }

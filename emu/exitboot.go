@@ -78,7 +78,7 @@ func (m *Machine) freeze() (*Handoff, error) {
 	if err != nil {
 		return nil, fmt.Errorf("emu: freeze: %w", err)
 	}
-	if err := m.retireRuntime(); err != nil {
+	if err := m.settleRuntime(); err != nil {
 		return nil, fmt.Errorf("emu: freeze: %w", err)
 	}
 	if err := m.abi.Return(m.mem, &m.regs, uint64(efi.Success)); err != nil {

@@ -37,6 +37,9 @@ type Machine struct {
 	protocols map[*Protocol][]efi.Addr
 	instances map[efi.Addr]any
 	code      map[string]efi.Addr
+	codeRange efi.Range
+	params    efi.Addr  // of the resident runtime services
+	store     efi.Range // for the variables, after ExitBootServices
 	returns   [frameKinds]efi.Addr
 
 	stack        efi.Range
@@ -152,7 +155,7 @@ func (m *Machine) lay() error {
 		return err
 	}
 	m.pool = tables.NewPool(m.mmap)
-	for _, step := range []func() error{m.layGates, m.layCode, m.layStack, m.layTables} {
+	for _, step := range []func() error{m.layGates, m.layCode, m.layStack, m.layTables, m.layStore} {
 		if err := step(); err != nil {
 			return fmt.Errorf("not enough memory for the firmware itself: %w", err)
 		}
@@ -207,24 +210,6 @@ func (m *Machine) layGates() (err error) {
 		}
 	}
 	return m.mem.Protect(m.gateRange, mem.Readable|mem.Executable)
-}
-
-func (m *Machine) layCode() error {
-	blob, err := residentFor(m.cfg.Arch)
-	if err != nil {
-		return err
-	}
-	r, err := m.pages(efi.RuntimeServicesCode, efi.Pages(uint64(len(blob.Code))), mem.ReadWriteExec)
-	if err != nil {
-		return err
-	}
-	for name, offset := range blob.Functions() {
-		m.code[name] = r.Start + efi.Addr(offset)
-	}
-	if err := m.mem.Write(r.Start, blob.Code); err != nil {
-		return err
-	}
-	return m.mem.Protect(r, mem.Readable|mem.Executable)
 }
 
 // layStack makes the stack, with a page below it that faults.

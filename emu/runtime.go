@@ -3,7 +3,6 @@
 package emu
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"github.com/uefiexec/uefiexec/efi"
@@ -184,17 +183,4 @@ func resetSystem(c *Call, t efi.ResetType, status efi.Status, size uint64, data 
 	}
 	c.m.traceExit(c)
 	return stop{end}
-}
-
-// retireRuntime points every runtime service at resident code that returns
-// Unsupported: what is behind the gates is gone after ExitBootServices.
-func (m *Machine) retireRuntime() error {
-	raw, err := m.mem.Edit(m.runtimeTable.Addr(), tableHeaderSize+8*uint64(len(runtimeServices.Services)))
-	if err != nil {
-		return err
-	}
-	for slots := raw[tableHeaderSize:]; len(slots) > 0; slots = slots[8:] {
-		binary.LittleEndian.PutUint64(slots, uint64(m.code["Unsupported"]))
-	}
-	return tables.SetChecksum(raw)
 }
