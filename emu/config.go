@@ -23,6 +23,14 @@ type Config struct {
 	// RAM. Nil is Layout(Arch, 512 MiB).
 	MemoryMap []efi.MemoryDescriptor
 
+	// Withhold are ranges of free memory that are described but never allocated.
+	Withhold []efi.Range
+
+	// Contents are what lies in memory from the start, such as a firmware's
+	// tables. Their pages are there for the guest, whatever the memory map says
+	// of them; the Handoff leaves them out.
+	Contents []Content
+
 	// Variables is the variable store. The machine changes it; nil is an empty
 	// one. It is never the real firmware's.
 	Variables *tables.Variables
@@ -53,6 +61,12 @@ type Config struct {
 	// table; "" is "uefiexec".
 	Vendor   string
 	Revision uint32
+}
+
+// Content is bytes at an address.
+type Content struct {
+	Addr efi.Addr
+	Data []byte
 }
 
 // ImagePolicy decides whether LoadImage may load an image. Check returns nil,

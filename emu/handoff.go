@@ -29,6 +29,9 @@ type Handoff struct {
 	// start, such as the host's ACPI tables.
 	Segments []Segment
 
+	// Reserved are the ranges of Machine.Reserve. They are in Segments, too.
+	Reserved []efi.Range
+
 	MemoryMap           []efi.MemoryDescriptor
 	SystemTable         efi.Addr
 	ConfigurationTables []efi.ConfigurationTable
@@ -53,6 +56,7 @@ func (m *Machine) handoff() (*Handoff, error) {
 	h := &Handoff{
 		Arch:                m.cfg.Arch,
 		Regs:                m.regs,
+		Reserved:            slices.Clone(m.reserved),
 		MemoryMap:           m.mmap.Descriptors(),
 		SystemTable:         m.systemTable.Addr(),
 		ConfigurationTables: m.config.Entries(),

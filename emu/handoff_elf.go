@@ -36,6 +36,7 @@ type handoffNote struct {
 	Version             int
 	Regs                cpu.Regs
 	FP                  cpu.FPState
+	Reserved            []efi.Range
 	MemoryMap           []efi.MemoryDescriptor
 	SystemTable         efi.Addr
 	ConfigurationTables []efi.ConfigurationTable
@@ -54,7 +55,7 @@ func (h *Handoff) WriteTo(w io.Writer) (int64, error) {
 		return 0, fmt.Errorf("emu: handoff: %d segments do not fit into an ELF file", len(h.Segments))
 	}
 	meta, err := json.Marshal(handoffNote{
-		handoffVersion, h.Regs, h.FP, h.MemoryMap, h.SystemTable, h.ConfigurationTables, h.Variables, h.LoadOptions,
+		handoffVersion, h.Regs, h.FP, h.Reserved, h.MemoryMap, h.SystemTable, h.ConfigurationTables, h.Variables, h.LoadOptions,
 	})
 	if err != nil {
 		return 0, fmt.Errorf("emu: handoff: %w", err)
@@ -265,7 +266,7 @@ func (h *Handoff) readState(b []byte) error {
 	if note.Version != handoffVersion {
 		return fmt.Errorf("version %d, want %d", note.Version, handoffVersion)
 	}
-	h.Regs, h.FP = note.Regs, note.FP
+	h.Regs, h.FP, h.Reserved = note.Regs, note.FP, note.Reserved
 	h.MemoryMap, h.SystemTable, h.ConfigurationTables = note.MemoryMap, note.SystemTable, note.ConfigurationTables
 	h.Variables, h.LoadOptions = note.Variables, note.LoadOptions
 	return nil

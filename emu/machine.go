@@ -3,11 +3,13 @@
 package emu
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/uefiexec/uefiexec/efi"
@@ -38,7 +40,8 @@ type Machine struct {
 	instances map[efi.Addr]any
 	code      map[string]efi.Addr
 	codeRange efi.Range
-	params    efi.Addr  // of the resident runtime services
+	params    efi.Addr // of the resident runtime services
+	reserved  []efi.Range
 	store     efi.Range // for the variables, after ExitBootServices
 	returns   [frameKinds]efi.Addr
 
@@ -151,8 +154,18 @@ func (m *Machine) lay() error {
 			return err
 		}
 	}
-	if m.mem, err = mem.New(ramOf(m.cfg.MemoryMap)...); err != nil {
+	for _, r := range m.cfg.Withhold {
+		if err := m.mmap.Withhold(r); err != nil {
+			return err
+		}
+	}
+	if m.mem, err = mem.New(backed(m.cfg.MemoryMap, m.cfg.Contents)...); err != nil {
 		return err
+	}
+	for _, c := range m.cfg.Contents {
+		if err := m.mem.Write(c.Addr, c.Data); err != nil {
+			return err
+		}
 	}
 	m.pool = tables.NewPool(m.mmap)
 	for _, step := range []func() error{m.layGates, m.layCode, m.layStack, m.layTables, m.layStore} {
@@ -175,6 +188,26 @@ func ramOf(descs []efi.MemoryDescriptor) []efi.Range {
 		}
 	}
 	return ram
+}
+
+// backed is the ranges that the guest finds memory at: RAM, and the pages of
+// contents.
+func backed(descs []efi.MemoryDescriptor, contents []Content) []efi.Range {
+	ranges := ramOf(descs)
+	for _, c := range contents {
+		end := c.Addr + efi.Addr(efi.Pages(uint64(c.Addr)%efi.PageSize+uint64(len(c.Data)))*efi.PageSize)
+		ranges = append(ranges, efi.Range{Start: c.Addr.PageDown(), End: end.PageDown()})
+	}
+	slices.SortFunc(ranges, func(a, b efi.Range) int { return cmp.Compare(a.Start, b.Start) })
+	var disjoint []efi.Range
+	for _, r := range ranges {
+		if n := len(disjoint); n > 0 && r.Start <= disjoint[n-1].End {
+			disjoint[n-1].End = max(disjoint[n-1].End, r.End)
+		} else {
+			disjoint = append(disjoint, r)
+		}
+	}
+	return disjoint
 }
 
 // pages takes n pages of the given type for the firmware, protected by p.
@@ -265,6 +298,16 @@ func (m *Machine) AllocatePool(t efi.MemoryType, size uint64) (efi.Addr, error) 
 // had.
 func (m *Machine) AllocatePages(t efi.MemoryType, pages uint64) (efi.Addr, error) {
 	return m.mmap.AllocatePages(efi.AllocateAnyPages, t, pages, 0)
+}
+
+// Reserve takes pages that the payload will find in use and leave alone, for
+// whoever puts the machine in place later. They are in Handoff.Reserved.
+func (m *Machine) Reserve(pages uint64) (efi.Range, error) {
+	r, err := m.pages(efi.BootServicesData, pages, mem.ReadWriteExec)
+	if err == nil {
+		m.reserved = append(m.reserved, r)
+	}
+	return r, err
 }
 
 // FreePool gives back what AllocatePool gave.
