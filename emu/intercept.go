@@ -2,6 +2,8 @@
 
 package emu
 
+import "github.com/uefiexec/uefiexec/emu/cpu"
+
 // Protocol is the name of the table that the service stands in, such as
 // "BootServices" or "SimpleFileSystem".
 func (c *Call) Protocol() string { return c.gate.table }
@@ -20,6 +22,9 @@ func (c *Call) Arg(i int) uint64 {
 
 // Caller is where the service was called from.
 func (c *Call) Caller() Location { return c.m.caller() }
+
+// Regs are the guest's registers as the service was called.
+func (c *Call) Regs() cpu.Regs { return c.m.regs }
 
 // intercept asks Config.Intercept about a call, once: a service that leaves the
 // guest at its gate, for notifications to run or time to pass, comes here again.
