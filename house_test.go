@@ -36,7 +36,9 @@ var rooms = map[string][]string{
 	"emu/auto":             {"efi", "emu/mem", "emu/cpu", "emu/ptrace"},
 	"emu/emutest":          {"efi", "emu", "emu/mem", "emu/cpu", "emu/auto", "emu/puppet", "emu/emutest/payloads", "pecoff", "pecoff/petest", "protocols"},
 	"emu/emutest/payloads": {},
-	"emu/kexec/vmtest":     {"emu/emutest", "golang.org/x/sys"},
+	"emu/kexec":            {"efi", "emu", "emu/cpu", "emu/resident", "pecoff", "golang.org/x/sys", "github.com/u-root/u-root/pkg/boot/kexec"},
+	"emu/kexec/vmtest":     {"emu/cpu", "emu/emutest", "golang.org/x/sys"},
+	"emu/uroot":            {"efi", "emu", "emu/kexec", "pecoff", "github.com/u-root/u-root/pkg/boot"},
 	"protocols":            {"efi", "emu", "emu/mem", "tables"},
 	"protocols/archive":    {},
 }
@@ -48,7 +50,7 @@ var programs = []string{"examples", "emu/kexec/vmtest/init"}
 var examples = []string{"github.com/saferwall/pe", "golang.org/x/term", "golang.org/x/sys"}
 
 // conditional are the folders that may know the system they run on.
-var conditional = []string{"emu/mem", "emu/ptrace", "emu/auto", "emu/emutest", "emu/kexec", "examples"}
+var conditional = []string{"emu/mem", "emu/ptrace", "emu/auto", "emu/emutest", "emu/kexec", "emu/uroot", "examples"}
 
 // doubles are the folders for tests, which may panic.
 var doubles = []string{"pecoff/petest", "emu/puppet", "emu/cpu/cputest", "emu/emutest"}
