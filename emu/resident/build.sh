@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 
-# Builds the resident code from src/ into x64.bin and aa64.bin. With --check
-# it builds into a temporary folder and compares, byte for byte, with what is
-# committed. The bytes depend on the compiler: Debian 12's clang 14 and lld 14
+# Builds the code of this folder from src/ and testdata/src/ into x64.bin,
+# aa64.bin and their like. With --check it builds into a temporary folder and
+# compares, byte for byte, with what is committed. The bytes depend on the compiler: Debian 12's clang 14 and lld 14
 # (apt-get install clang-14 lld-14). CLANG and LLD name others.
 
 set -eu
@@ -24,34 +24,65 @@ fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# one ARCH OUTPUT FLAGS...
-one() {
-	arch=$1 output=$2
+# compile OBJECT SOURCE FLAGS...
+compile() {
+	object=$1 source=$2
 	shift 2
-	for source in header.S resident.c variables.c virtual.c; do
-		"$clang" "$@" -Os -Wall -Wextra -Werror -Wno-unused-command-line-argument \
-			-ffreestanding -fno-builtin -fno-stack-protector -mgeneral-regs-only \
-			-fpic -fvisibility=hidden -fomit-frame-pointer -fno-unroll-loops \
-			-fno-unwind-tables -fno-asynchronous-unwind-tables \
-			-c -o "$scratch/$arch-$source.o" "src/$source"
-	done
+	"$clang" -Wall -Wextra -Werror -Wno-unused-command-line-argument \
+		-ffreestanding -fno-builtin -fno-stack-protector \
+		-fpic -fvisibility=hidden -fomit-frame-pointer -fno-unroll-loops \
+		-fno-unwind-tables -fno-asynchronous-unwind-tables \
+		"$@" -c -o "$object" "src/$source"
+}
+
+# link OUTPUT OBJECTS...
+link() {
+	output=$1
+	shift
 	for base in 0 0x12345000; do
 		"$lld" -static -T src/blob.ld --defsym=base=$base --orphan-handling=error --oformat=binary \
-			-o "$scratch/$arch-$base" "$scratch/$arch-"*.o
+			-o "$scratch/at-$base" "$@"
 	done
 	# Bytes that depend on the address would need a relocation.
-	if ! cmp -s "$scratch/$arch-0" "$scratch/$arch-0x12345000"; then
-		echo "build.sh: the resident code for $arch depends on its address" >&2
+	if ! cmp -s "$scratch/at-0" "$scratch/at-0x12345000"; then
+		echo "build.sh: $output depends on its address" >&2
 		exit 1
 	fi
-	cp "$scratch/$arch-0" "$output"
+	cp "$scratch/at-0" "$output"
 	chmod 644 "$output"
+}
+
+# services OUTPUT FLAGS...
+services() {
+	output=$1
+	shift
+	for source in header.S resident.c variables.c virtual.c; do
+		compile "$scratch/$source.o" "$source" -Os -mgeneral-regs-only "$@"
+	done
+	link "$output" "$scratch/header.S.o" "$scratch/resident.c.o" "$scratch/variables.c.o" "$scratch/virtual.c.o"
 }
 
 # all FOLDER
 all() {
-	one x64 "$1/x64.bin" --target=x86_64-unknown-none-elf -mno-red-zone -fcf-protection=branch
-	one aa64 "$1/aa64.bin" --target=aarch64-unknown-none-elf -mbranch-protection=bti -ffixed-x18
+	x64='--target=x86_64-unknown-none-elf -mno-red-zone'
+	aa64='--target=aarch64-unknown-none-elf -ffixed-x18'
+	# shellcheck disable=SC2086 # these are lists
+	{
+		services "$1/x64.bin" $x64 -fcf-protection=branch
+		services "$1/aa64.bin" $aa64 -mbranch-protection=bti
+
+		compile "$scratch/trampoline-x64.S.o" trampoline-x64.S $x64
+		compile "$scratch/trampoline.c.o" trampoline.c $x64 -Os -mgeneral-regs-only
+		compile "$scratch/sha256.c.o" sha256.c $x64 -O2 -mgeneral-regs-only
+		compile "$scratch/sha256-x64.c.o" sha256-x64.c $x64 -O2 -msse4.1 -msha
+		link "$1/trampoline-x64.bin" "$scratch/trampoline-x64.S.o" "$scratch/trampoline.c.o" \
+			"$scratch/sha256.c.o" "$scratch/sha256-x64.c.o"
+
+		for name in stub-x64 payload-x64; do
+			compile "$scratch/$name.o" "../testdata/src/$name.S" $x64
+			link "$1/testdata/$name.bin" "$scratch/$name.o"
+		done
+	}
 }
 
 case ${1-} in
@@ -59,10 +90,10 @@ case ${1-} in
 	all .
 	;;
 --check)
-	mkdir "$scratch/out"
+	mkdir -p "$scratch/out/testdata"
 	all "$scratch/out"
 	bad=0
-	for name in x64.bin aa64.bin; do
+	for name in x64.bin aa64.bin trampoline-x64.bin testdata/stub-x64.bin testdata/payload-x64.bin; do
 		if ! cmp -s "$scratch/out/$name" "$name"; then
 			echo "build.sh: $name is not what src/ builds; run $(pwd)/build.sh and commit the result" >&2
 			bad=1

@@ -82,9 +82,21 @@ func (g *guest) call(fn efi.Addr, args ...uint64) efi.Status {
 	return efi.Status(g.run(r))
 }
 
-// run runs from r, at the start of a function, until that returns, and gives
-// its result. What a call preserves is checked.
-func (g *guest) run(r cpu.Regs) uint64 {
+// callSysV calls the function at fn by the calling convention of the trampoline's
+// own functions.
+func (g *guest) callSysV(fn efi.Addr, args ...uint64) {
+	g.Helper()
+	r := cpu.Regs{PC: uint64(fn), Flags: 0x202}
+	r.GP[cpu.RSP] = uint64(stackTop) - 8
+	g.setWord(stackTop-8, uint64(gateAt))
+	for i, v := range args {
+		r.GP[[]int{cpu.RDI, cpu.RSI, cpu.RDX, cpu.RCX}[i]] = v
+	}
+	g.finish(&r)
+}
+
+// finish runs from r until the function returns.
+func (g *guest) finish(r *cpu.Regs) {
 	g.Helper()
 	below := r.GP[cpu.RSP] - uint64(stackAt)
 	stack, err := g.mem.Edit(stackAt, below)
@@ -94,6 +106,27 @@ func (g *guest) run(r cpu.Regs) uint64 {
 	for i := range stack[below-2048:] {
 		stack[below-2048:][i] = stackFill
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	exit, err := g.engine.Run(ctx, r, cpu.Stop{})
+	if err != nil {
+		g.Fatal(err)
+	}
+	if exit.Kind != cpu.Gate || r.PC != uint64(gateAt) {
+		g.Fatalf("the function has not returned: %+v, pc %#x, registers %#x", exit, r.PC, r.GP)
+	}
+	for i, b := range stack[below-2048:] {
+		if b != stackFill {
+			g.deep = min(g.deep, stackAt+efi.Addr(below-2048+uint64(i)))
+			break
+		}
+	}
+}
+
+// run runs from r, at the start of a function, until that returns, and gives
+// its result. What a call preserves is checked.
+func (g *guest) run(r cpu.Regs) uint64 {
+	g.Helper()
 	before, fp := r, cpu.FPState{Ctrl: 0x1f80, X87: 0x37f}
 	for i := range fp.V[:16] {
 		fp.V[i] = [16]byte{byte(i), 1, 2, 3, 14: 0xee, 15: byte(i)}
@@ -101,15 +134,7 @@ func (g *guest) run(r cpu.Regs) uint64 {
 	if err := g.engine.SetFP(&fp); err != nil {
 		g.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	exit, err := g.engine.Run(ctx, &r, cpu.Stop{})
-	if err != nil {
-		g.Fatal(err)
-	}
-	if exit.Kind != cpu.Gate || r.PC != uint64(gateAt) {
-		g.Fatalf("the function has not returned: %+v, pc %#x, registers %#x", exit, r.PC, r.GP)
-	}
+	g.finish(&r)
 	before.GP[cpu.RSP] += 8
 	for _, i := range cpu.AMD64.ABI().Preserved {
 		if r.GP[i] != before.GP[i] {
@@ -127,12 +152,6 @@ func (g *guest) run(r cpu.Regs) uint64 {
 	after.Status = fp.Status
 	if after != fp {
 		g.Fatalf("vector state was %v and is %v", fp, after)
-	}
-	for i, b := range stack[below-2048:] {
-		if b != stackFill {
-			g.deep = min(g.deep, stackAt+efi.Addr(below-2048+uint64(i)))
-			break
-		}
 	}
 	return r.GP[cpu.RAX]
 }

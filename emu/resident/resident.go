@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Package resident holds code that runs in the guest: services that are called
-// too often to leave the guest for (CopyMem, SetMem), and the runtime services
-// after ExitBootServices. The sources are in src; build.sh compiles them, one
-// blob for each guest architecture.
+// too often to leave the guest for (CopyMem, SetMem), the runtime services after
+// ExitBootServices, and the trampoline by which a frozen guest gets from kexec
+// to where it was. The sources are in src; build.sh compiles them, one blob of
+// services and one trampoline for each guest architecture.
 //
-// A blob is position independent and has no relocation. It may lie at any
+// A blob of services is position independent and has no relocation. It may lie at any
 // multiple of 4096, readable and executable; its functions follow the calling
 // convention that UEFI prescribes (§2.3.4, §2.3.6), use neither floating point
 // nor vector registers, leave interrupts as they are and need some 300 bytes of
