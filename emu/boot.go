@@ -37,7 +37,7 @@ var bootServices = Protocol{
 		Unserved("Reserved", "reserved by the specification"),
 		Func3("RegisterProtocolNotify", registerProtocolNotify, "protocol", "event", "*registration"),
 		Func5("LocateHandle", locateHandle, "searchType", "protocol", "searchKey", "&bufferSize", "buffer"),
-		Func3("LocateDevicePath", locateDevicePath, "protocol", "devicePath", "*device"),
+		Func3("LocateDevicePath", locateDevicePath, "protocol", "&devicePath", "*device"),
 		Func2("InstallConfigurationTable", installConfigurationTable, "guid", "table"),
 
 		Func6("LoadImage", loadImage, "bootPolicy", "parentImageHandle", "devicePath", "sourceBuffer", "sourceSize", "*imageHandle"),

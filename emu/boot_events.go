@@ -109,9 +109,11 @@ func setTimer(c *Call, id efi.Event, how efi.TimerDelay, trigger uint64) error {
 		es.disarm(e)
 	case how == efi.TimerRelative:
 		es.arm(e, c.m.clock.Now().Add(d), 0)
+		c.Notef("in %v", d)
 	case how == efi.TimerPeriodic:
 		d = max(d, timerTick)
 		es.arm(e, c.m.clock.Now().Add(d), d)
+		c.Notef("every %v", d)
 	default:
 		return efi.InvalidParameter
 	}

@@ -138,7 +138,7 @@ func uninstallMultiple(c *Call, handle efi.Handle) error {
 	for _, p := range pairs {
 		on := h.find(p.GUID)
 		if on == nil || on.at != p.Interface {
-			return fmt.Errorf("%s: %w", guidName(p.GUID), efi.InvalidParameter)
+			return fmt.Errorf("no %s there at %v: %w", guidName(p.GUID), p.Interface, efi.InvalidParameter)
 		}
 		switch err := c.freeFromDrivers(h, on); {
 		case err != nil && isStatus(err):
@@ -240,7 +240,7 @@ func (m *Machine) checkOpen(handle, agent, controller efi.Handle, how efi.OpenPr
 		ok = false
 	}
 	if !ok {
-		return fmt.Errorf("attributes %v, agent %v, controller %v: %w", how, agent, controller, efi.InvalidParameter)
+		return fmt.Errorf("agent and controller do not go with %v: %w", how, efi.InvalidParameter)
 	}
 	return nil
 }

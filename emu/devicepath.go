@@ -26,7 +26,7 @@ func (m *Machine) readDevicePath(a efi.Addr) (efi.DevicePath, error) {
 func (m *Machine) devicePath(h efi.Handle) (efi.DevicePath, error) {
 	at, ok := m.handles.lookup(h, efi.DevicePathProtocolGUID)
 	if !ok {
-		return nil, fmt.Errorf("%v has no device path: %w", h, efi.NotFound)
+		return nil, fmt.Errorf("%s has no device path: %w", handleText(h), efi.NotFound)
 	}
 	return m.readDevicePath(at)
 }
@@ -63,14 +63,14 @@ func (m *Machine) checkNewPath(at efi.Addr) error {
 		return err
 	}
 	if h, rest, ok := m.locateByPath(efi.DevicePathProtocolGUID, path); ok && len(rest) == 0 {
-		return fmt.Errorf("%v has the device path %v: %w", h, path, efi.AlreadyStarted)
+		return fmt.Errorf("%s has the device path %v: %w", handleText(h), path, efi.AlreadyStarted)
 	}
 	return nil
 }
 
 // locateDevicePath looks in the first instance of the path alone. It answers
 // exactly NotFound when nothing fits: payloads take any other error for fatal.
-func locateDevicePath(c *Call, protocol efi.Ptr[efi.GUID], pathAt efi.Ptr[efi.Addr], device efi.Ptr[efi.Handle]) error {
+func locateDevicePath(c *Call, protocol efi.Ptr[efi.GUID], pathAt efi.Ptr[efi.Ptr[efi.DevicePath]], device efi.Ptr[efi.Handle]) error {
 	m := c.m
 	guid, err := mem.Load(m.mem, protocol)
 	if err != nil {
@@ -83,16 +83,15 @@ func locateDevicePath(c *Call, protocol efi.Ptr[efi.GUID], pathAt efi.Ptr[efi.Ad
 	if device == 0 {
 		return efi.InvalidParameter
 	}
-	path, err := m.readDevicePath(at)
+	path, err := m.readDevicePath(at.Addr())
 	if err != nil {
 		return err
 	}
 	first := path.Instances()[0]
 	h, rest, ok := m.locateByPath(guid, first)
 	if !ok {
-		return fmt.Errorf("no %s on the way to %v: %w", guidName(guid), first, efi.NotFound)
+		return efi.NotFound
 	}
-	c.Notef("%v, %d nodes left", m.describe(h), len(rest))
 	if err := mem.Store(m.mem, device, h); err != nil {
 		return err
 	}
@@ -100,5 +99,5 @@ func locateDevicePath(c *Call, protocol efi.Ptr[efi.GUID], pathAt efi.Ptr[efi.Ad
 	for _, n := range first[:len(first)-len(rest)] {
 		skip += 4 + len(n.Data)
 	}
-	return mem.Store(m.mem, pathAt, at+efi.Addr(skip))
+	return mem.Store(m.mem, pathAt, at+efi.Ptr[efi.DevicePath](skip))
 }

@@ -75,7 +75,7 @@ func (es *events) get(id efi.Event) (*event, error) {
 	if e, ok := es.byID[id]; ok {
 		return e, nil
 	}
-	return nil, fmt.Errorf("%v is no event: %w", id, efi.InvalidParameter)
+	return nil, fmt.Errorf("%s is no event: %w", eventText(id), efi.InvalidParameter)
 }
 
 func (es *events) add(e *event, limit int) error {

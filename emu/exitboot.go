@@ -28,7 +28,7 @@ func exitBootServices(c *Call, handle efi.Handle, key uint64) error {
 	m := c.m
 	image, ok := m.images[handle]
 	if !ok {
-		return fmt.Errorf("%v is no image: %w", handle, efi.InvalidParameter)
+		return fmt.Errorf("%s is no image: %w", m.describe(handle), efi.InvalidParameter)
 	}
 	if m.exiting == exitNone {
 		m.exiting = exitAnnounced
@@ -42,7 +42,7 @@ func exitBootServices(c *Call, handle efi.Handle, key uint64) error {
 	}
 	if m.exiting == exitAnnounced {
 		if key != m.mmap.Key() {
-			return fmt.Errorf("the memory map has changed: its key is %#x: %w", m.mmap.Key(), efi.InvalidParameter)
+			return fmt.Errorf("the memory map has changed: its key is %d: %w", m.mmap.Key(), efi.InvalidParameter)
 		}
 		m.exiting = exitNotified
 		m.events.timed = nil

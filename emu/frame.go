@@ -131,6 +131,7 @@ func (c *Call) CallGuest(fn efi.Addr, args ...uint64) (uint64, error) {
 		return 0, err
 	}
 	depth := len(m.frames)
+	m.traceGuestCall(fn, args)
 	if err := m.abi.Call(m.mem, &m.regs, fn, m.returns[frameCall], args...); err != nil {
 		return 0, m.badStack(err)
 	}

@@ -46,7 +46,7 @@ func (db *handleDB) get(id efi.Handle) (*handle, error) {
 	if h, ok := db.byID[id]; ok {
 		return h, nil
 	}
-	return nil, fmt.Errorf("%v is no handle: %w", id, efi.InvalidParameter)
+	return nil, fmt.Errorf("%s is no handle: %w", handleText(id), efi.InvalidParameter)
 }
 
 // find returns the protocol on h, nil if it is not there.
@@ -113,7 +113,7 @@ func (db *handleDB) uninstall(id efi.Handle, guid efi.GUID, at efi.Addr) error {
 	}
 	p := h.find(guid)
 	if p == nil || p.at != at {
-		return fmt.Errorf("%s at %v is not on %v: %w", guidName(guid), at, id, efi.NotFound)
+		return fmt.Errorf("no %s there at %v: %w", guidName(guid), at, efi.NotFound)
 	}
 	if p.heldExclusively() {
 		return fmt.Errorf("%s is in use: %w", guidName(guid), efi.AccessDenied)
@@ -167,7 +167,7 @@ func (p *installed) open(agent, controller efi.Handle, how efi.OpenProtocolAttri
 		if how&efi.OpenProtocolByDriver != 0 && same && o.Attributes == how {
 			return fmt.Errorf("open by the same driver: %w", efi.AlreadyStarted)
 		}
-		return fmt.Errorf("open by %v as %v: %w", o.AgentHandle, o.Attributes, efi.AccessDenied)
+		return fmt.Errorf("open by %s as %v: %w", handleText(o.AgentHandle), o.Attributes, efi.AccessDenied)
 	}
 	if how == efi.OpenProtocolTestProtocol || agent == 0 {
 		return nil
@@ -194,14 +194,14 @@ func (p *installed) close(agent, controller efi.Handle) error {
 		return o.AgentHandle == agent && o.ControllerHandle == controller
 	})
 	if len(p.opens) == n {
-		return fmt.Errorf("not open by %v: %w", agent, efi.NotFound)
+		return fmt.Errorf("not open by %s: %w", handleText(agent), efi.NotFound)
 	}
 	return nil
 }
 
 // guidName is a GUID's name, or its text.
 func guidName(g efi.GUID) string {
-	if name, ok := g.Name(); ok {
+	if name, ok := g.Name(); ok && g != (efi.GUID{}) {
 		return name
 	}
 	return g.String()

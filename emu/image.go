@@ -75,6 +75,7 @@ func (m *Machine) loadRoot(r io.ReaderAt, opts BootOptions) (*Image, error) {
 	if opts.Name != "" {
 		image.name = opts.Name
 	}
+	m.traceImage(image)
 	return image, nil
 }
 
@@ -141,7 +142,6 @@ func (m *Machine) load(parent *Image, path efi.DevicePath, r io.ReaderAt, size i
 		return nil, err
 	}
 	m.images[image.handle] = image
-	m.traceImage(image)
 	return image, nil
 }
 
@@ -250,7 +250,8 @@ const loadedImageSize = 0x60
 // a number.
 func (m *Machine) imageName(parent *Image, path efi.DevicePath) string {
 	if _, file := path.SplitFile(); file != "" {
-		return file[strings.LastIndexAny(file, `\/`)+1:]
+		name := []rune(file[strings.LastIndexAny(file, `\/`)+1:])
+		return printable(string(name[:min(len(name), maxTraceString)]))
 	}
 	if parent == nil {
 		return "image"
@@ -352,8 +353,11 @@ func (m *Machine) store64(p efi.Ptr[uint64], v uint64) error {
 func loadImage(c *Call, bootPolicy efi.Boolean, parent efi.Handle, pathAt efi.Ptr[efi.DevicePath], source efi.Addr, size uint64, out efi.Ptr[efi.Handle]) error {
 	m := c.m
 	by, ok := m.images[parent]
-	if !ok || out == 0 {
-		return fmt.Errorf("parent %v is no image: %w", parent, efi.InvalidParameter)
+	switch {
+	case !ok:
+		return fmt.Errorf("the parent is no image: %w", efi.InvalidParameter)
+	case out == 0:
+		return efi.InvalidParameter
 	}
 	var path efi.DevicePath
 	var err error
@@ -382,6 +386,7 @@ func loadImage(c *Call, bootPolicy efi.Boolean, parent efi.Handle, pathAt efi.Pt
 	if err != nil {
 		return err
 	}
+	m.traceImage(image)
 	if err := mem.Store(m.mem, out, image.handle); err != nil {
 		m.release(image)
 		return err
@@ -405,7 +410,7 @@ func startImage(c *Call, handle efi.Handle, sizeOut efi.Ptr[uint64], dataOut efi
 	image, ok := c.m.images[handle]
 	switch {
 	case !ok || image.started:
-		return fmt.Errorf("%v is no image that waits to be started: %w", handle, efi.InvalidParameter)
+		return fmt.Errorf("no image that waits to be started: %w", efi.InvalidParameter)
 	case image.refused != nil:
 		return image.refused
 	}

@@ -81,7 +81,7 @@ func getVariable(c *Call, name efi.Ptr[efi.Char16], vendor efi.Ptr[efi.GUID], at
 	v, err := m.vars.Get(key, guid)
 	if err != nil {
 		m.missing.note(missingVariable, fmt.Sprintf("%s-%s", key, guidName(guid)))
-		return err
+		return StatusOf(err) // the trace has the name
 	}
 	if attributes != 0 {
 		if err := mem.Store(m.mem, attributes, v.Attributes); err != nil {

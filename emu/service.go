@@ -146,7 +146,7 @@ func FuncV[A Arg](name string, fn func(*Call, A) error, params ...string) Servic
 		args := first(c)
 		pairs, _ := c.Pairs()
 		for _, p := range pairs {
-			args = append(args, p.GUID, p.Interface)
+			args = append(args, p)
 		}
 		return args
 	}

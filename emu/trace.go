@@ -12,13 +12,14 @@ type TraceKind uint8
 // The kinds of events. Every TraceEnter is followed by one TraceLeave at the same
 // depth, unless the boot ends inside.
 const (
-	TraceCall   TraceKind = iota // a service was called and has returned
-	TraceEnter                   // StartImage enters an image, what follows is deeper
-	TraceLeave                   // the image is left: Status
-	TraceExit                    // Exit or ResetSystem, which do not return
-	TraceNotify                  // a notification function is entered
-	TraceImage                   // an image was loaded
-	TraceFault                   // the guest did what its processor cannot do
+	TraceCall      TraceKind = iota // a service was called and has returned
+	TraceEnter                      // StartImage enters an image, what follows is deeper
+	TraceLeave                      // the image is left: Status
+	TraceExit                       // Exit or ResetSystem, which do not return
+	TraceNotify                     // a notification function is entered
+	TraceImage                      // an image was loaded
+	TraceFault                      // the guest did what its processor cannot do
+	TraceGuestCall                  // a service calls a function of the guest's
 )
 
 // TraceEvent is one thing that happened between guest and machine. It is good
@@ -98,19 +99,23 @@ func (m *Machine) traceAfter(c *Call, status efi.Status, err error) {
 	}
 	e := c.event
 	for _, out := range c.outs {
+		arg, null := &e.Args[out.index], isNull(out.value)
 		switch {
-		case !status.IsError() || status == efi.BufferTooSmall:
-			e.Args[out.index].Out = m.pointee(out.value)
-		case e.Args[out.index].In == "":
-			e.Args[out.index].In = m.text(out.value)
+		case !null && (!status.IsError() || status == efi.BufferTooSmall):
+			arg.Out = m.pointee(out.value)
+		case arg.In == "":
+			arg.In = m.text(out.value)
 		}
 	}
 	e.Status, e.Note = status, c.note
 	if err == nil && c.raised {
 		e.HasResult, e.Result = true, c.result
 	}
-	if err != nil && c.note == "" {
+	if err != nil && e.Note == "" {
 		e.Note = reason(err, status)
+	}
+	if e.Note == "" && e.Support == Absent {
+		e.Note = "not served: " + c.gate.service.Note
 	}
 	m.trace(e)
 }
@@ -157,8 +162,19 @@ func (m *Machine) traceNotify(e *event) {
 	if m.trace != nil {
 		m.trace(&TraceEvent{
 			Kind: TraceNotify, Depth: m.depth() - 1, From: m.locate(e.notify),
-			Args: []TraceArg{{Name: "event", In: e.id.String()}, {Name: "TPL", In: e.tpl.String()}},
+			Args: []TraceArg{{Name: "event", In: eventText(e.id)}, {Name: "TPL", In: e.tpl.String()}},
 		})
+	}
+}
+
+// traceGuestCall tells of a function that a service calls.
+func (m *Machine) traceGuestCall(fn efi.Addr, args []uint64) {
+	if m.trace != nil {
+		e := &TraceEvent{Kind: TraceGuestCall, Depth: m.depth() - 1, From: m.locate(fn)}
+		for _, a := range args {
+			e.Args = append(e.Args, TraceArg{In: m.wordText(a)})
+		}
+		m.trace(e)
 	}
 }
 

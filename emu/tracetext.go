@@ -5,7 +5,10 @@ package emu
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/uefiexec/uefiexec/efi"
 )
@@ -20,9 +23,25 @@ func TextTrace(w io.Writer) func(*TraceEvent) {
 		line.Reset()
 		fmt.Fprintf(&line, "%-28s %s", e.place(), strings.Repeat("  ", e.Depth))
 		e.write(&line)
-		line.WriteByte('\n')
-		io.WriteString(w, line.String())
+		io.WriteString(w, printable(line.String())+"\n")
 	}
+}
+
+// printable escapes what could upset a terminal: names and paths are the guest's.
+func printable(text string) string {
+	plain := func(r rune) bool { return unicode.IsPrint(r) && r != utf8.RuneError }
+	if strings.IndexFunc(text, func(r rune) bool { return !plain(r) }) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if plain(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		}
+	}
+	return b.String()
 }
 
 // place is the first column.
@@ -44,8 +63,10 @@ func (e *TraceEvent) write(w *strings.Builder) {
 		return
 	case TraceNotify:
 		w.WriteString("! notify")
+	case TraceGuestCall:
+		w.WriteString("! call")
 	case TraceFault:
-		fmt.Fprintf(w, "*** %v", e.Fault)
+		fmt.Fprintf(w, "*** %s", strings.TrimPrefix(e.Fault.Error(), "emu: "))
 		return
 	default:
 		w.WriteString(e.Protocol + "." + e.Service)
@@ -55,7 +76,7 @@ func (e *TraceEvent) write(w *strings.Builder) {
 	case TraceEnter:
 		w.WriteString(" {")
 		return
-	case TraceExit, TraceNotify:
+	case TraceExit, TraceNotify, TraceGuestCall:
 		return
 	}
 	w.WriteString(" = ")
@@ -63,9 +84,6 @@ func (e *TraceEvent) write(w *strings.Builder) {
 		fmt.Fprintf(w, "%#x", e.Result)
 	} else {
 		w.WriteString(e.Status.String())
-	}
-	if e.Support == Absent {
-		w.WriteString(" [not served]")
 	}
 	if e.Note != "" && e.Status != efi.BufferTooSmall {
 		fmt.Fprintf(w, " (%s)", e.Note)
@@ -78,11 +96,12 @@ func (e *TraceEvent) writeArgs(w *strings.Builder) {
 		if i > 0 {
 			w.WriteString(", ")
 		}
-		if a.Name != "" {
-			w.WriteString(a.Name + "=")
+		w.WriteString(a.Name)
+		if a.Name != "" && a.In != "" {
+			w.WriteByte('=')
 		}
 		w.WriteString(a.In)
-		if a.Out != "" {
+		if a.Out != "" && a.Out != a.In {
 			w.WriteString("→" + a.Out)
 		}
 	}

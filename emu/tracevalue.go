@@ -23,6 +23,8 @@ func traceText(m *Machine, v any) string {
 		}
 	case efi.GUID:
 		return guidName(v)
+	case Pair:
+		return guidName(v.GUID) + ": " + m.addrText(v.Interface)
 	case efi.Ptr[efi.Char16]:
 		if utf16, err := m.mem.String16(efi.Addr(v), 4*maxTraceString); err == nil && v != 0 {
 			return quote(utf16)
@@ -33,6 +35,8 @@ func traceText(m *Machine, v any) string {
 		}
 	case efi.Handle:
 		return m.describe(v)
+	case efi.Event:
+		return eventText(v)
 	case efi.Addr:
 		return m.addrText(v)
 	case fmt.Stringer:
@@ -104,6 +108,10 @@ func (m *Machine) valueText(value any) string {
 		return traceText(m, *value)
 	case *efi.Handle:
 		return m.describe(*value)
+	case *efi.Event:
+		return eventText(*value)
+	case *efi.Ptr[efi.DevicePath]:
+		return traceText(m, *value)
 	case *efi.Time:
 		return value.Std().Format("2006-01-02T15:04:05Z")
 	case fmt.Stringer:
@@ -123,5 +131,37 @@ func (m *Machine) describe(h efi.Handle) string {
 	if path, err := m.devicePath(h); err == nil {
 		return path.String()
 	}
-	return h.String()
+	return handleText(h)
+}
+
+// handleText and eventText are handles and events that were given out, by their
+// number, and any others as they are.
+func handleText(h efi.Handle) string { return numbered("handle", uint64(h), handleBase) }
+func eventText(e efi.Event) string   { return numbered("event", uint64(e), eventBase) }
+
+func numbered(kind string, v, base uint64) string {
+	switch n := v - base; {
+	case v == 0:
+		return "NULL"
+	case v >= base && n%8 == 0 && n/8 < 1<<32:
+		return fmt.Sprintf("%s#%d", kind, n/8)
+	}
+	return fmt.Sprintf("%#x", v)
+}
+
+// wordText is a number of which it is not known what it is.
+func (m *Machine) wordText(v uint64) string {
+	switch {
+	case m.handles.byID[efi.Handle(v)] != nil:
+		return m.describe(efi.Handle(v))
+	case v > 0xffff:
+		return m.locate(efi.Addr(v)).String()
+	}
+	return numberText(v)
+}
+
+// isNull reports whether v is a pointer to nothing.
+func isNull(v any) bool {
+	p, ok := v.(interface{ Addr() efi.Addr })
+	return ok && p.Addr() == 0
 }
