@@ -167,6 +167,17 @@ func (h *Handoff) Read(a efi.Addr, n uint64) ([]byte, error) {
 	return out, nil
 }
 
+// Write changes bytes of the frozen memory at a, in one segment that holds data.
+func (h *Handoff) Write(a efi.Addr, b []byte) error {
+	for _, s := range h.Segments {
+		if end, ok := a.Add(uint64(len(b))); ok && s.Data != nil && s.Covers(efi.Range{Start: a, End: end}) {
+			copy(s.Data[a-s.Start:], b)
+			return nil
+		}
+	}
+	return fmt.Errorf("emu: handoff: %d bytes at %v are in no segment with data: %w", len(b), a, efi.InvalidParameter)
+}
+
 // zeroLimit bounds how much of zero memory Read returns beyond the data there is.
 const zeroLimit = 1 << 30
 

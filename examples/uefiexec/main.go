@@ -3,16 +3,24 @@
 // Command uefiexec runs UEFI images in user space.
 //
 //	uefiexec run [flags] [IMAGE [LOADOPTIONS...]]
+//	uefiexec load [flags] IMAGE [LOADOPTIONS...]
+//	uefiexec exec [-f]
 //	uefiexec inspect [flags] IMAGE
 //
 // Run takes an image to the point where it exits boot services, returns, faults
 // or meets a limit; without an IMAGE it runs a small demonstration. Inspect
 // prints what an image is made of. Nothing of this machine is given to an image
-// unless a flag names it, and nothing of it is changed.
+// that is run or inspected unless a flag names it, and nothing of it is changed.
+//
+// Load and exec are as kexec -l and kexec -e. Load runs the image on the memory
+// map and with the firmware tables of this machine and loads what it leaves
+// behind; nothing outside has changed until exec. Under a service manager exec
+// asks for an orderly shutdown into what was loaded, with -f it goes at once.
 //
 // The exit code is 0 when all went as the image wanted, 1 when the image gave up
 // or cannot be loaded (its status is printed), 2 for a mistake on the command
-// line, 3 when policy refuses the image, 4 for a fault or a limit, 5 when the
+// line, 3 when policy refuses the image or the
+// running kernel refuses to load it, 4 for a fault or a limit, 5 when the
 // host failed.
 package main
 
@@ -28,6 +36,7 @@ import (
 
 	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu"
+	"github.com/uefiexec/uefiexec/emu/kexec"
 )
 
 // The exit codes.
@@ -58,6 +67,8 @@ type command struct {
 
 var commands = []command{
 	{"run", "[IMAGE [LOADOPTIONS...]]", "run an image until it exits boot services", run},
+	{"load", "IMAGE [LOADOPTIONS...]", "run an image on this machine's memory and load what it leaves for kexec", load},
+	{"exec", "", "leave the running kernel for what was loaded", execute},
 	{"inspect", "IMAGE", "print what an image is made of", inspect},
 }
 
@@ -114,7 +125,7 @@ func exitCode(err error) int {
 		return exitDone
 	case errors.As(err, &fault), errors.As(err, &limit):
 		return exitFault
-	case errors.Is(err, efi.SecurityViolation), errors.Is(err, efi.AccessDenied):
+	case errors.Is(err, kexec.ErrRefused), errors.Is(err, efi.SecurityViolation), errors.Is(err, efi.AccessDenied):
 		return exitRefused
 	case errors.As(err, &reset), errors.As(err, new(efi.Status)):
 		return exitGaveUp

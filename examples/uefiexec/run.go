@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -17,12 +18,15 @@ import (
 	"github.com/uefiexec/uefiexec/emu"
 	"github.com/uefiexec/uefiexec/emu/auto"
 	"github.com/uefiexec/uefiexec/emu/cpu"
+	"github.com/uefiexec/uefiexec/emu/kexec"
 	"github.com/uefiexec/uefiexec/pecoff"
 	"github.com/uefiexec/uefiexec/protocols"
 )
 
-// runFlags are the flags of run.
+// runFlags are the flags of run, and of load.
 type runFlags struct {
+	*flag.FlagSet
+
 	esp, initrd, cmdline string
 	memory               size
 	arch, engine         string
@@ -30,110 +34,165 @@ type runFlags struct {
 	timeout              time.Duration
 	trace, json          bool
 
-	image       string
-	loadOptions []string
+	image string
 }
 
-func parseRun(args []string, s streams) (*runFlags, error) {
-	f := &runFlags{memory: 512 << 20}
-	flags := newFlags("run", "[IMAGE [LOADOPTIONS...]]", s)
-	flags.StringVar(&f.esp, "esp", "", "`DIR|ARCHIVE` that the image finds as its volume; an IMAGE in it has its path there")
-	flags.StringVar(&f.initrd, "initrd", "", "`FILE` to offer as initrd, by LoadFile2")
-	flags.StringVar(&f.cmdline, "cmdline", "", "`TEXT` to give as load options, instead of LOADOPTIONS")
-	flags.Var(&f.memory, "m", "`SIZE` of the guest's memory, with K, M or G")
-	flags.StringVar(&f.arch, "arch", "", "x86-64 or aarch64; the default is the image's")
-	flags.StringVar(&f.engine, "engine", "", "`NAME` of the engine; the default is the best that works here")
-	flags.StringVar(&f.seed, "seed", "", "`TEXT` that all randomness and time come from")
-	flags.DurationVar(&f.timeout, "timeout", 10*time.Minute, "give up after this time")
-	flags.BoolVar(&f.trace, "trace", false, "print every call of a service to stderr")
-	flags.BoolVar(&f.json, "json", false, "print one JSON object to stdout; the console goes to stderr")
-	flags.StringVar(&f.output, "o", "", "`FILE` to write the frozen machine to, as an ELF core")
-	if err := parse(flags, args); err != nil {
-		return nil, err
+func newRunFlags(name string, s streams) *runFlags {
+	f := &runFlags{memory: 512 << 20, FlagSet: newFlags(name, "[IMAGE [LOADOPTIONS...]]", s)}
+	f.StringVar(&f.esp, "esp", "", "`DIR|ARCHIVE` that the image finds as its volume; an IMAGE in it has its path there")
+	f.StringVar(&f.initrd, "initrd", "", "`FILE` to offer as initrd, by LoadFile2")
+	f.StringVar(&f.cmdline, "cmdline", "", "`TEXT` to give as load options, instead of LOADOPTIONS")
+	f.StringVar(&f.engine, "engine", "", "`NAME` of the engine; the default is the best that works here")
+	f.StringVar(&f.seed, "seed", "", "`TEXT` that all randomness and time come from")
+	f.DurationVar(&f.timeout, "timeout", 10*time.Minute, "give up after this time")
+	f.BoolVar(&f.trace, "trace", false, "print every call of a service to stderr")
+	f.BoolVar(&f.json, "json", false, "print one JSON object to stdout; the console goes to stderr")
+	f.StringVar(&f.output, "o", "", "`FILE` to write the frozen machine to, as an ELF core")
+	if name == "run" {
+		f.Var(&f.memory, "m", "`SIZE` of the guest's memory, with K, M or G")
+		f.StringVar(&f.arch, "arch", "", "x86-64 or aarch64; the default is the image's")
 	}
-	if flags.NArg() > 0 {
-		f.image, f.loadOptions = flags.Arg(0), flags.Args()[1:]
+	return f
+}
+
+// parse parses the command line.
+func (f *runFlags) parse(args []string) error {
+	if err := parse(f.FlagSet, args); err != nil {
+		return err
+	}
+	var loadOptions []string
+	if f.NArg() > 0 {
+		f.image, loadOptions = f.Arg(0), f.Args()[1:]
 	}
 	switch {
-	case f.cmdline != "" && len(f.loadOptions) > 0:
-		return nil, usagef("-cmdline and LOADOPTIONS are two ways to say the same")
+	case f.cmdline != "" && len(loadOptions) > 0:
+		return usagef("-cmdline and LOADOPTIONS are two ways to say the same")
 	case f.cmdline == "":
-		f.cmdline = strings.Join(f.loadOptions, " ")
+		f.cmdline = strings.Join(loadOptions, " ")
 	}
-	return f, nil
+	return nil
 }
 
 // run is the command of that name.
 func run(ctx context.Context, args []string, s streams) error {
-	f, err := parseRun(args, s)
+	f := newRunFlags("run", s)
+	if err := f.parse(args); err != nil {
+		return err
+	}
+	b, err := f.boot(ctx, s, nil)
 	if err != nil {
 		return err
 	}
+	defer b.close()
+	if f.json {
+		return errors.Join(b.report().writeJSON(s.out), b.err)
+	}
+	if b.err == nil {
+		fmt.Fprintf(s.err, "uefiexec: %s\n", b.report().line(b.source.name))
+	}
+	return b.err
+}
+
+// booted is a machine whose image has come to its end, one way or another.
+type booted struct {
+	source  *source
+	machine *emu.Machine
+	handoff *emu.Handoff // nil if it did not exit boot services
+	err     error        // of Boot
+	engine  string
+	seconds float64
+	closers []io.Closer
+}
+
+func (b *booted) close() {
+	for _, c := range b.closers {
+		c.Close()
+	}
+	b.source.close()
+}
+
+func (b *booted) report() *report {
+	return newReport(b.machine, b.handoff, b.err, b.engine, b.seconds)
+}
+
+// boot runs the image that the flags name, on the memory and with the tables of
+// host if there is one. An error is one of before the boot, or of -o.
+func (f *runFlags) boot(ctx context.Context, s streams, host *kexec.Host) (*booted, error) {
 	src, err := openSource(f.image, f.esp)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer src.close()
+	b := &booted{source: src}
+	if err := f.bootFrom(ctx, s, host, b); err != nil {
+		b.close()
+		return nil, err
+	}
+	return b, nil
+}
 
+func (f *runFlags) bootFrom(ctx context.Context, s streams, host *kexec.Host, b *booted) error {
 	var picker auto.Picker
-	cfg, err := f.config(src, &picker, isTerminal(s.in))
+	cfg, err := f.config(b.source, &picker, isTerminal(s.in))
 	if err != nil {
 		return err
+	}
+	if host != nil {
+		cfg = host.Config(cfg)
 	}
 	if f.trace {
 		cfg.Trace = emu.TextTrace(s.err)
 	}
-	m, err := emu.Open(cfg)
+	if b.machine, err = emu.Open(cfg); err != nil {
+		return err
+	}
+	b.closers = append(b.closers, b.machine)
+	if host != nil {
+		if err := host.Prepare(b.machine); err != nil {
+			return err
+		}
+	}
+	volume, err := f.install(s, b)
 	if err != nil {
 		return err
 	}
-	defer m.Close()
-	platform := protocols.Platform{In: s.in, Out: s.out, Volume: src.volume, Disk: src.disk}
+	start := time.Now()
+	b.handoff, b.err = b.machine.Boot(ctx, b.source.image, emu.BootOptions{
+		Device: volume, Path: b.source.path, LoadOptions: emu.LoadOptions(f.cmdline),
+	})
+	b.seconds = time.Since(start).Seconds()
+	if b.engine = f.engine; b.engine == "" {
+		b.engine = picker.Name
+	}
+	if f.trace {
+		printMissing(s.err, b.machine.Missing())
+	}
+	if b.handoff == nil {
+		return nil
+	}
+	b.closers = append(b.closers, b.handoff)
+	if f.output != "" {
+		return writeHandoff(f.output, b.handoff)
+	}
+	return nil
+}
+
+// install composes the machine.
+func (f *runFlags) install(s streams, b *booted) (volume efi.Handle, err error) {
+	platform := protocols.Platform{In: s.in, Out: s.out, Volume: b.source.volume, Disk: b.source.disk}
 	if f.json {
 		platform.Out = s.err
 	}
 	if f.initrd != "" {
 		initrd, err := os.Open(f.initrd)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		defer initrd.Close()
+		b.closers = append(b.closers, initrd)
 		if platform.Initrd, err = section(initrd); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	volume, err := platform.Install(m)
-	if err != nil {
-		return err
-	}
-	start := time.Now()
-	handoff, err := m.Boot(ctx, src.image, emu.BootOptions{
-		Device: volume, Path: src.path, LoadOptions: emu.LoadOptions(f.cmdline),
-	})
-	seconds := time.Since(start).Seconds()
-	if handoff != nil {
-		defer handoff.Close()
-	}
-	engine := f.engine
-	if engine == "" {
-		engine = picker.Name
-	}
-	r := newReport(m, handoff, err, engine, seconds)
-	if f.trace {
-		printMissing(s.err, m.Missing())
-	}
-	if handoff != nil && f.output != "" {
-		if err := writeHandoff(f.output, handoff); err != nil {
-			return err
-		}
-	}
-	if f.json {
-		return errors.Join(r.writeJSON(s.out), err)
-	}
-	if err == nil {
-		fmt.Fprintf(s.err, "uefiexec: %s\n", r.line(src.name))
-	}
-	return err
+	return platform.Install(b.machine)
 }
 
 // isTerminal reports whether a person may be typing: then time is the host's, or

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package kexec
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/uefiexec/uefiexec/efi"
+	"github.com/uefiexec/uefiexec/emu"
+)
+
+// tableNames are the tables that are taken from /sys/firmware/efi/systab.
+var tableNames = map[string]efi.GUID{
+	"ACPI20": efi.ACPI20TableGUID,
+	"ACPI":   efi.ACPITableGUID,
+}
+
+// readTables finds the ACPI tables: as the kernel was told of them by firmware
+// with EFI, or where a BIOS puts them.
+func readTables(root fs.FS, h *Host) {
+	if text, err := fs.ReadFile(root, "sys/firmware/efi/systab"); err == nil {
+		for line := range strings.Lines(string(text)) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+			at, err := strconv.ParseUint(strings.TrimPrefix(value, "0x"), 16, 64)
+			if guid, known := tableNames[name]; known && err == nil {
+				h.add(guid, efi.Addr(at))
+			}
+		}
+		return
+	}
+	if at, ok := bootParamsRSDP(root); ok {
+		h.add(efi.ACPI20TableGUID, at)
+	}
+	scanBIOS(root, h)
+}
+
+// add notes a table, once.
+func (h *Host) add(guid efi.GUID, at efi.Addr) {
+	for _, t := range h.Tables {
+		if t.VendorGUID == guid {
+			return
+		}
+	}
+	if at != 0 {
+		h.Tables = append(h.Tables, efi.ConfigurationTable{VendorGUID: guid, VendorTable: at})
+	}
+}
+
+// bootParamsRSDP reads the RSDP's address out of Linux's struct boot_params, at
+// 0x070, where a boot loader may have put it.
+func bootParamsRSDP(root fs.FS) (efi.Addr, bool) {
+	const offset = 0x70
+	raw, err := fs.ReadFile(root, "sys/kernel/boot_params/data")
+	if err != nil || len(raw) < offset+8 {
+		return 0, false
+	}
+	at := efi.Addr(binary.LittleEndian.Uint64(raw[offset:]))
+	return at, at != 0
+}
+
+// readPhysical reads physical memory through /dev/mem.
+func readPhysical(root fs.FS, a efi.Addr, n int) ([]byte, error) {
+	file, err := root.Open("dev/mem")
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	at, ok := file.(io.ReaderAt)
+	if !ok {
+		return nil, fs.ErrInvalid
+	}
+	b := make([]byte, n)
+	if got, err := at.ReadAt(b, int64(a)); got < n {
+		return nil, err
+	}
+	return b, nil
+}
+
+// biosArea is where a BIOS has the anchors of its tables.
+var biosArea = efi.Range{Start: 0xe0000, End: 0x100000}
+
+// scanBIOS looks for ACPI's anchor where a BIOS has it: at a multiple of 16
+// (ACPI 6.5, §5.2.5.1). The payload gets to see the area.
+func scanBIOS(root fs.FS, h *Host) {
+	area, err := readPhysical(root, biosArea.Start, int(biosArea.Size()))
+	if err != nil {
+		return
+	}
+	h.Contents = append(h.Contents, emu.Content{Addr: biosArea.Start, Data: area})
+	for at := 0; at+32 <= len(area); at += 16 {
+		if entry := area[at:]; bytes.HasPrefix(entry, []byte("RSD PTR ")) && sum(entry[:20]) == 0 {
+			if entry[15] >= 2 {
+				h.add(efi.ACPI20TableGUID, biosArea.Start+efi.Addr(at))
+			}
+			h.add(efi.ACPITableGUID, biosArea.Start+efi.Addr(at))
+		}
+	}
+}
+
+// readSMBIOS takes the SMBIOS tables, and the entry point that says where they
+// lie, from the kernel's copy (SMBIOS 3.7, §5.2.1 and §5.2.2).
+func readSMBIOS(root fs.FS, h *Host) {
+	const dir = "sys/firmware/dmi/tables/"
+	entry, err := fs.ReadFile(root, dir+"smbios_entry_point")
+	if err != nil {
+		return
+	}
+	data, err := fs.ReadFile(root, dir+"DMI")
+	if err != nil || len(data) == 0 || len(data) > maxContent {
+		return
+	}
+	var at efi.Addr
+	switch {
+	case len(entry) >= 24 && bytes.HasPrefix(entry, []byte("_SM3_")):
+		at = efi.Addr(binary.LittleEndian.Uint64(entry[16:]))
+	case len(entry) >= 31 && bytes.HasPrefix(entry, []byte("_SM_")):
+		at = efi.Addr(binary.LittleEndian.Uint32(entry[24:]))
+	default:
+		return
+	}
+	if r, ok := efi.RangeOf(at, uint64(len(data))); !ok || h.hasRAM(r) {
+		return // tables that the payload could overwrite
+	}
+	h.SMBIOS = entry
+	h.Contents = append(h.Contents, emu.Content{Addr: at, Data: data})
+}
+
+// hasRAM reports whether a range touches memory that a payload may be given.
+func (h *Host) hasRAM(r efi.Range) bool {
+	return slices.ContainsFunc(h.Memory, func(d efi.MemoryDescriptor) bool {
+		return d.Type == efi.ConventionalMemory && d.Range().Overlaps(r)
+	})
+}
+
+func sum(b []byte) byte {
+	var s byte
+	for _, c := range b {
+		s += c
+	}
+	return s
+}
+
+// maxContent bounds what is copied of one range of tables, in bytes.
+const maxContent = 16 << 20
+
+// readContents copies the memory that ACPI's tables lie in, as far as it may be
+// read.
+func readContents(root fs.FS, h *Host) {
+	for _, d := range h.Memory {
+		switch d.Type {
+		case efi.ACPIReclaimMemory, efi.ACPIMemoryNVS:
+			if d.NumberOfPages*efi.PageSize > maxContent {
+				continue
+			}
+			if data, err := readPhysical(root, d.PhysicalStart, int(d.NumberOfPages*efi.PageSize)); err == nil {
+				h.Contents = append(h.Contents, emu.Content{Addr: d.PhysicalStart, Data: data})
+			}
+		}
+	}
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package kexec
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/uefiexec/uefiexec/efi"
+	"github.com/uefiexec/uefiexec/emu"
+)
+
+// Host is what is known of the machine that is to be left: data, read once.
+type Host struct {
+	// Memory is the machine's memory as its firmware described it, sorted and
+	// disjoint, in whole pages: RAM is ConventionalMemory.
+	Memory []efi.MemoryDescriptor
+
+	// Tables are the addresses of firmware tables that stay valid, by the GUID
+	// under which a payload looks for them: ACPI, SMBIOS.
+	Tables []efi.ConfigurationTable
+
+	// Contents are the parts of the memory that payloads look into while they
+	// still run as a process: the tables themselves.
+	Contents []emu.Content
+
+	// SMBIOS is an SMBIOS entry point, of which the payload is given a copy: where
+	// the firmware has it is not always known.
+	SMBIOS []byte
+
+	// Flags are the features of the processor, in Linux's words.
+	Flags []string
+
+	Xen      bool   // the kernel is a guest of Xen, whose kexec is another one
+	Lockdown string // "none", "integrity", "confidentiality", or "" if unknown
+	Disabled bool   // kernel.kexec_load_disabled
+}
+
+// lowMemory is described but never given to the payload by an allocation: the
+// next kernel starts its processors from there, and the BIOS has its data there.
+var lowMemory = efi.Range{Start: 0, End: 1 << 20}
+
+// ReadHost reads what a running Linux tells of its machine, from the root
+// folder. What cannot be read but can be done without is left out.
+func ReadHost(root fs.FS) (*Host, error) {
+	h := &Host{}
+	var err error
+	if h.Memory, err = readMemory(root); err != nil {
+		return nil, fmt.Errorf("kexec: %w", err)
+	}
+	readTables(root, h)
+	readContents(root, h)
+	readSMBIOS(root, h)
+	if text, err := fs.ReadFile(root, "proc/cpuinfo"); err == nil {
+		h.Flags = cpuFlags(string(text))
+	}
+	if text, err := fs.ReadFile(root, "sys/kernel/security/lockdown"); err == nil {
+		h.Lockdown = selected(string(text))
+	}
+	if text, err := fs.ReadFile(root, "proc/sys/kernel/kexec_load_disabled"); err == nil {
+		h.Disabled = strings.TrimSpace(string(text)) == "1"
+	}
+	if text, err := fs.ReadFile(root, "sys/hypervisor/type"); err == nil {
+		h.Xen = strings.TrimSpace(string(text)) == "xen"
+	}
+	return h, nil
+}
+
+// cpuFlags are the features of the first processor in /proc/cpuinfo.
+func cpuFlags(cpuinfo string) []string {
+	for line := range strings.Lines(cpuinfo) {
+		if name, flags, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "flags" {
+			return strings.Fields(flags)
+		}
+	}
+	return nil
+}
+
+// selected is the word in brackets of a list like "none [integrity]".
+func selected(list string) string {
+	_, rest, ok := strings.Cut(list, "[")
+	word, _, closed := strings.Cut(rest, "]")
+	if !ok || !closed {
+		return ""
+	}
+	return word
+}
+
+// Config makes cfg that of a machine on this host's memory.
+func (h *Host) Config(cfg emu.Config) emu.Config {
+	cfg.MemoryMap, cfg.Contents, cfg.Withhold = h.Memory, h.Contents, nil
+	for _, d := range h.Memory {
+		if r := intersect(d.Range(), lowMemory); d.Type == efi.ConventionalMemory && r.Size() > 0 {
+			cfg.Withhold = append(cfg.Withhold, r)
+		}
+	}
+	return cfg
+}
+
+func intersect(a, b efi.Range) efi.Range {
+	return efi.Range{Start: max(a.Start, b.Start), End: min(a.End, b.End)}
+}
+
+// Prepare makes a machine that Config has configured ready for Load: it reserves
+// room for the trampoline and installs the host's tables. It has to be called
+// before Boot.
+func (h *Host) Prepare(m *emu.Machine) error {
+	if _, err := m.Reserve(h.trampolinePages()); err != nil {
+		return fmt.Errorf("kexec: room for the trampoline: %w", err)
+	}
+	tables := h.Tables
+	if len(h.SMBIOS) > 0 {
+		at, err := m.AllocatePool(efi.RuntimeServicesData, uint64(len(h.SMBIOS)))
+		if err == nil {
+			err = m.Memory().Write(at, h.SMBIOS)
+		}
+		if err != nil {
+			return fmt.Errorf("kexec: SMBIOS entry point: %w", err)
+		}
+		guid := efi.SMBIOSTableGUID
+		if bytes.HasPrefix(h.SMBIOS, []byte("_SM3_")) {
+			guid = efi.SMBIOS3TableGUID
+		}
+		tables = append(slices.Clip(tables), efi.ConfigurationTable{VendorGUID: guid, VendorTable: at})
+	}
+	for _, t := range tables {
+		if err := m.InstallConfigurationTable(t.VendorGUID, t.VendorTable); err != nil {
+			return fmt.Errorf("kexec: %w", err)
+		}
+	}
+	return nil
+}

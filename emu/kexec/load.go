@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package kexec
+
+import (
+	"github.com/uefiexec/uefiexec/emu"
+	"github.com/uefiexec/uefiexec/emu/resident"
+)
+
+// Options say how to load.
+type Options struct {
+	// Verify has the trampoline compare every segment with its SHA-256 before it
+	// jumps; what is not as it was is reported on Console, and nothing is booted.
+	Verify  bool
+	Console resident.Console
+}
+
+// Loaded says what was loaded.
+type Loaded struct {
+	Segments int
+	Bytes    uint64 // that the kernel was given
+	Memory   uint64 // that they take
+}
+
+// Load hands a frozen machine to the running kernel, for the next Exec. What was
+// loaded before is replaced. The machine must have been run on this host's
+// memory (Host.Config, Host.Prepare), or on that of the same machine earlier.
+//
+// An error that is ErrRefused is a matter of the running kernel's policy; any
+// other leaves what was loaded before in place, and the system as it was.
+func Load(host *Host, handoff *emu.Handoff, opts Options) (Loaded, error) {
+	if err := host.allowed(); err != nil {
+		return Loaded{}, err
+	}
+	list, entry, err := host.segments(handoff, opts)
+	if err != nil {
+		return Loaded{}, err
+	}
+	done := Loaded{Segments: len(list)}
+	for _, s := range list {
+		done.Bytes += uint64(len(s.data))
+		done.Memory += s.Size()
+	}
+	return done, load(entry, list)
+}

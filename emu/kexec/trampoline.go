@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package kexec
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/uefiexec/uefiexec/efi"
+	"github.com/uefiexec/uefiexec/emu"
+	"github.com/uefiexec/uefiexec/emu/cpu"
+	"github.com/uefiexec/uefiexec/emu/resident"
+)
+
+// mapped is what the payload finds mapped: everything from the bottom to the end
+// of the memory, and 4 GiB at least, below which the devices lie.
+func (h *Host) mapped() resident.Range {
+	end := uint64(4 << 30)
+	for _, d := range h.Memory {
+		if d.Type == efi.ConventionalMemory || d.Type == efi.ACPIReclaimMemory || d.Type == efi.ACPIMemoryNVS {
+			end = max(end, uint64(d.Range().End))
+		}
+	}
+	const giant = 1 << 30
+	return resident.Range{Start: 0, End: (end + giant - 1) &^ (giant - 1)}
+}
+
+// trampolinePages is how many pages a trampoline may need on this host: code,
+// lists, stack, and page tables, of which there is one for every GiB where the
+// processor has no pages of that size.
+func (h *Host) trampolinePages() uint64 {
+	pages := uint64(16)
+	if !slices.Contains(h.Flags, "pdpe1gb") {
+		pages += h.mapped().End >> 30
+	}
+	return pages
+}
+
+// buildTrampoline makes the trampoline of a handoff, for the range that was
+// reserved for it, and returns it with its entry point.
+func (h *Host) buildTrampoline(handoff *emu.Handoff, at efi.Range, segments []segment, opts Options) ([]byte, efi.Addr, error) {
+	if handoff.Arch != cpu.AMD64 {
+		return nil, 0, fmt.Errorf("kexec: no trampoline for %v", handoff.Arch)
+	}
+	t, err := resident.Trampoline("x64")
+	if err != nil {
+		return nil, 0, fmt.Errorf("kexec: %w", err)
+	}
+	p := resident.TrampolineParams{
+		Base: uint64(at.Start),
+		State: resident.CPUState{
+			PC: handoff.Regs.PC, Flags: handoff.Regs.Flags, GP: handoff.Regs.GP,
+			V: handoff.FP.V, Ctrl: handoff.FP.Ctrl, Status: handoff.FP.Status, X87: handoff.FP.X87,
+		},
+		Map:        []resident.Range{h.mapped()},
+		Verify:     opts.Verify,
+		Console:    opts.Console,
+		SHA:        slices.Contains(h.Flags, "sha_ni"),
+		GiantPages: slices.Contains(h.Flags, "pdpe1gb"),
+	}
+	if opts.Verify {
+		for _, s := range segments {
+			p.Regions = append(p.Regions, resident.Region{
+				Range: resident.Range{Start: uint64(s.Start), End: uint64(s.End)}, SHA256: s.digest(),
+			})
+		}
+	}
+	image, err := t.Build(p)
+	if err != nil {
+		return nil, 0, fmt.Errorf("kexec: %w", err)
+	}
+	if uint64(len(image)) > at.Size() {
+		return nil, 0, fmt.Errorf("kexec: a trampoline of %d bytes does not fit into %v", len(image), at)
+	}
+	return image, at.Start + efi.Addr(t.Entry()), nil
+}
+
+// digest is the SHA-256 of a segment as it will be in memory.
+func (s segment) digest() [sha256.Size]byte {
+	sum := sha256.New()
+	sum.Write(s.data)
+	zeros := make([]byte, 64<<10)
+	for left := s.Size() - uint64(len(s.data)); left > 0; {
+		n := min(left, uint64(len(zeros)))
+		sum.Write(zeros[:n])
+		left -= n
+	}
+	return [sha256.Size]byte(sum.Sum(nil))
+}
+
+// errNoRoom says that a handoff was not made for kexec.
+var errNoRoom = errors.New("kexec: the handoff has no room for a trampoline: Prepare was not called")
+
+// segments lays out all that is to be loaded, trampoline included, and returns
+// it with the entry point.
+func (h *Host) segments(handoff *emu.Handoff, opts Options) ([]segment, efi.Addr, error) {
+	if len(handoff.Reserved) == 0 {
+		return nil, 0, errNoRoom
+	}
+	if err := h.sameMachine(handoff); err != nil {
+		return nil, 0, err
+	}
+	if err := freshSeed(handoff); err != nil {
+		return nil, 0, err
+	}
+	room := handoff.Reserved[0]
+	list, err := plan(cut(handoff.Segments, room), handoff.MemoryMap, maxSegments-1)
+	if err != nil {
+		return nil, 0, err
+	}
+	image, entry, err := h.buildTrampoline(handoff, room, list, opts)
+	if err != nil {
+		return nil, 0, err
+	}
+	list = append(list, segment{room, image})
+	return list, entry, h.check(list)
+}
+
+// cut takes a range out of a handoff's segments.
+func cut(segments []emu.Segment, r efi.Range) []emu.Segment {
+	var list []emu.Segment
+	for _, s := range segments {
+		for _, part := range []efi.Range{
+			{Start: s.Start, End: min(s.End, r.Start)},
+			{Start: max(s.Start, r.End), End: s.End},
+		} {
+			if part.Size() == 0 {
+				continue
+			}
+			piece := emu.Segment{Range: part}
+			if s.Data != nil {
+				piece.Data = s.Data[part.Start-s.Start:][:part.Size()]
+			}
+			list = append(list, piece)
+			if !s.Overlaps(r) {
+				break // both parts are all of it
+			}
+		}
+	}
+	return list
+}

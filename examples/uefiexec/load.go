@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/uefiexec/uefiexec/emu"
+	"github.com/uefiexec/uefiexec/emu/kexec"
+)
+
+// load is the command of that name.
+func load(ctx context.Context, args []string, s streams) error {
+	f := newRunFlags("load", s)
+	verify := f.Bool("verify", false, "have the trampoline compare all that is loaded with its SHA-256 before it jumps")
+	console := f.String("console", "", "`CONSOLE` for the trampoline's message: ttyS0 to ttyS3, or the number of an I/O port")
+	reuse := f.Bool("reuse-cmdline", false, "put the running kernel's command line before the load options")
+	if err := f.parse(args); err != nil {
+		return err
+	}
+	if f.image == "" {
+		return usagef("load takes an IMAGE")
+	}
+	opts := kexec.Options{Verify: *verify}
+	var err error
+	if opts.Console, err = parseConsole(*console); err != nil {
+		return err
+	}
+	if *reuse {
+		running, err := os.ReadFile("/proc/cmdline")
+		if err != nil {
+			return err
+		}
+		f.cmdline = strings.TrimSpace(strings.TrimSpace(string(running)) + " " + f.cmdline)
+	}
+	host, err := kexec.ReadHost(os.DirFS("/"))
+	if err != nil {
+		return err
+	}
+	handoff, closeAll, err := f.frozen(ctx, s, host)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	done, err := kexec.Load(host, handoff, opts)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.err, "uefiexec: loaded %.1f MiB in %d segments; the next boot sees a copy of the variables, and what it changes there does not reach the firmware\n",
+		float64(done.Bytes)/(1<<20), done.Segments)
+	return nil
+}
+
+// frozen runs the image, or reads the frozen machine that it is.
+func (f *runFlags) frozen(ctx context.Context, s streams, host *kexec.Host) (*emu.Handoff, func(), error) {
+	if h, err := readHandoff(f.image); h != nil || err != nil {
+		return h, func() {}, err
+	}
+	b, err := f.boot(ctx, s, host)
+	if err != nil {
+		return nil, nil, err
+	}
+	if b.err != nil {
+		b.close()
+		return nil, nil, b.err
+	}
+	fmt.Fprintf(s.err, "uefiexec: %s\n", b.report().line(b.source.name))
+	return b.handoff, b.close, nil
+}
+
+// readHandoff reads a file that -o has written, nil if it is none.
+func readHandoff(name string) (*emu.Handoff, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, nil // the image may lie on the -esp
+	}
+	defer file.Close()
+	magic := make([]byte, 4)
+	if _, err := file.ReadAt(magic, 0); err != nil || !bytes.Equal(magic, []byte("\x7fELF")) {
+		return nil, nil
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return emu.ReadHandoff(file, info.Size())
+}
+
+// execute is the command exec.
+func execute(_ context.Context, args []string, s streams) error {
+	flags := newFlags("exec", "", s)
+	force := flags.Bool("f", false, "at once, without stopping anything")
+	if err := parse(flags, args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return usagef("exec takes no arguments")
+	}
+	if loaded, err := os.ReadFile("/sys/kernel/kexec_loaded"); err == nil && strings.TrimSpace(string(loaded)) != "1" {
+		return errors.New("nothing is loaded")
+	}
+	if _, err := os.Stat("/run/systemd/system"); err == nil && !*force {
+		cmd := exec.Command("systemctl", "kexec")
+		cmd.Stdout, cmd.Stderr = s.out, s.err
+		return cmd.Run()
+	}
+	return kexec.Exec()
+}
