@@ -121,7 +121,6 @@ func TestLoadFileThatFails(t *testing.T) {
 
 // volume is a file system of the guest's with one file.
 type volume struct {
-	name        string
 	data        []byte
 	size        uint64 // that it says the file has
 	opened      []string
