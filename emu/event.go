@@ -47,8 +47,9 @@ type events struct {
 	order         []*event // as created
 	next          efi.Event
 	tpl           efi.TPL
-	queue         []*event // by falling priority, then as they came
-	timed         []*event // armed timers
+	queue         []*event  // by falling priority, then as they came
+	timed         []*event  // armed timers
+	soonest       time.Time // no timer runs out before; earlier than all if it is not known
 	watch         []protocolWatch
 	registrations int
 }
@@ -132,10 +133,12 @@ func (es *events) enqueue(e *event) {
 		return
 	}
 	e.queued = true
-	at := slices.IndexFunc(es.queue, func(o *event) bool { return o.tpl < e.tpl })
-	if at < 0 {
-		at = len(es.queue)
-	}
+	at, _ := slices.BinarySearchFunc(es.queue, e.tpl, func(o *event, tpl efi.TPL) int {
+		if o.tpl >= tpl {
+			return -1
+		}
+		return 1
+	})
 	es.queue = slices.Insert(es.queue, at, e)
 }
 
@@ -155,26 +158,27 @@ func (es *events) due() *event {
 
 // tick signals the timers that have run out, earliest first.
 func (es *events) tick(now time.Time) {
-	for {
-		var first *event
-		for _, e := range es.timed {
-			if !e.deadline.After(now) && (first == nil || e.deadline.Before(first.deadline)) {
-				first = e
-			}
-		}
-		if first == nil {
-			return
-		}
-		if first.period > 0 {
-			first.deadline = first.deadline.Add(first.period)
-			if first.deadline.Before(now) {
-				first.deadline = now.Add(first.period)
-			}
-		} else {
-			es.disarm(first)
-		}
-		es.signal(first)
+	if now.Before(es.soonest) {
+		return
 	}
+	var due []*event
+	for _, e := range es.timed {
+		if !e.deadline.After(now) {
+			due = append(due, e)
+		}
+	}
+	slices.SortStableFunc(due, func(a, b *event) int { return a.deadline.Compare(b.deadline) })
+	for _, e := range due {
+		if e.period > 0 {
+			e.deadline = e.deadline.Add(e.period)
+			if !e.deadline.After(now) {
+				e.deadline = now.Add(e.period)
+			}
+		}
+		es.signal(e)
+	}
+	es.timed = slices.DeleteFunc(es.timed, func(e *event) bool { return !e.deadline.After(now) })
+	es.soonest, _ = es.nextDeadline()
 }
 
 func (es *events) arm(e *event, deadline time.Time, period time.Duration) {
@@ -182,6 +186,9 @@ func (es *events) arm(e *event, deadline time.Time, period time.Duration) {
 		es.timed = append(es.timed, e)
 	}
 	e.deadline, e.period = deadline, period
+	if deadline.Before(es.soonest) {
+		es.soonest = deadline
+	}
 }
 
 func (es *events) disarm(e *event) {
