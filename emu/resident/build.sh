@@ -62,6 +62,21 @@ services() {
 	link "$output" "$scratch/header.S.o" "$scratch/resident.c.o" "$scratch/variables.c.o" "$scratch/virtual.c.o"
 }
 
+# trampoline ARCH FOLDER MORE-OBJECTS FLAGS...
+trampoline() {
+	arch=$1 folder=$2 more=$3
+	shift 3
+	compile "$scratch/trampoline.S.o" "trampoline-$arch.S" "$@"
+	compile "$scratch/trampoline.c.o" trampoline.c -Os -mgeneral-regs-only "$@"
+	compile "$scratch/sha256.c.o" sha256.c -O2 -mgeneral-regs-only "$@"
+	# shellcheck disable=SC2086 # there may be none
+	link "$folder/trampoline-$arch.bin" "$scratch/trampoline.S.o" "$scratch/trampoline.c.o" "$scratch/sha256.c.o" $more
+	for name in stub payload; do
+		compile "$scratch/$name.o" "../testdata/src/$name-$arch.S" "$@"
+		link "$folder/testdata/$name-$arch.bin" "$scratch/$name.o"
+	done
+}
+
 # all FOLDER
 all() {
 	x64='--target=x86_64-unknown-none-elf -mno-red-zone'
@@ -71,17 +86,9 @@ all() {
 		services "$1/x64.bin" $x64 -fcf-protection=branch
 		services "$1/aa64.bin" $aa64 -mbranch-protection=bti
 
-		compile "$scratch/trampoline-x64.S.o" trampoline-x64.S $x64
-		compile "$scratch/trampoline.c.o" trampoline.c $x64 -Os -mgeneral-regs-only
-		compile "$scratch/sha256.c.o" sha256.c $x64 -O2 -mgeneral-regs-only
 		compile "$scratch/sha256-x64.c.o" sha256-x64.c $x64 -O2 -msse4.1 -msha
-		link "$1/trampoline-x64.bin" "$scratch/trampoline-x64.S.o" "$scratch/trampoline.c.o" \
-			"$scratch/sha256.c.o" "$scratch/sha256-x64.c.o"
-
-		for name in stub-x64 payload-x64; do
-			compile "$scratch/$name.o" "../testdata/src/$name.S" $x64
-			link "$1/testdata/$name.bin" "$scratch/$name.o"
-		done
+		trampoline x64 "$1" "$scratch/sha256-x64.c.o" $x64
+		trampoline aa64 "$1" '' $aa64 -mstrict-align
 	}
 }
 
@@ -93,7 +100,7 @@ case ${1-} in
 	mkdir -p "$scratch/out/testdata"
 	all "$scratch/out"
 	bad=0
-	for name in x64.bin aa64.bin trampoline-x64.bin testdata/stub-x64.bin testdata/payload-x64.bin; do
+	for name in x64.bin aa64.bin trampoline-x64.bin trampoline-aa64.bin testdata/*.bin; do
 		if ! cmp -s "$scratch/out/$name" "$name"; then
 			echo "build.sh: $name is not what src/ builds; run $(pwd)/build.sh and commit the result" >&2
 			bad=1

@@ -7,22 +7,49 @@ import (
 	"fmt"
 )
 
-// Page tables of x86-64 (Intel SDM volume 3, 4.5; AMD APM volume 2, 5.3). The
-// accessed and dirty bits are set, so that the processor does not write to them.
+// tableFormat is the entries of page tables with 512 entries each, which map
+// 4 KiB, 2 MiB and 1 GiB at their lowest levels.
+type tableFormat struct {
+	levels uint64 // at most
+	limit  uint64 // the end of what can be mapped
+	table  uint64 // an entry that leads to a table
+	page   uint64 // one that maps 4 KiB
+	large  uint64 // one that maps more
+	device uint64 // is added for what is no RAM
+}
+
+// Intel SDM volume 3, 4.5; AMD APM volume 2, 5.3. The accessed and dirty bits
+// are set, so that the processor does not write to the tables.
+var formatX64 = tableFormat{
+	levels: 5,
+	limit:  1 << 47,
+	table:  0x023, // present, writable, accessed
+	page:   0x063, // the same, dirty
+	large:  0x0e3,
+	device: 0x018, // uncached
+}
+
+// Arm ARM, D8.3, for a granule of 4 KiB. MAIR has normal memory first, then
+// device memory.
+var formatAA64 = tableFormat{
+	levels: 4,
+	limit:  1 << 48,
+	table:  0x003,
+	page:   0x703, // accessed, inner shareable
+	large:  0x701,
+	device: 3<<53 | 1<<2, // never executed
+}
+
 const (
-	tableEntry = 0x023 // present, writable, accessed
-	pageEntry  = 0x0e3 // the same, dirty, a large page
-
-	mib2  = 2 << 20
-	gib   = 1 << 30
-	lower = 1 << 47 // the addresses that four levels have in the lower half
-
+	mib2      = 2 << 20
+	gib       = 1 << 30
 	maxTables = 4096
 )
 
-// pageTables maps memory where it is. A page of 1 GiB is used only where all of
-// it is to be mapped, as the processor may look ahead into all that is.
+// pageTables maps memory where it is, and none beside, as the processor may look
+// ahead into all that is mapped.
 type pageTables struct {
+	format *tableFormat
 	base   uint64 // of raw
 	raw    []byte
 	tables map[tableKey]int // offsets in raw
@@ -30,33 +57,51 @@ type pageTables struct {
 
 type tableKey struct{ level, index uint64 }
 
-// newPageTables makes tables that lie at base. Ranges grow to multiples of 2 MiB.
-func newPageTables(base uint64, ranges []Range, giant bool) (*pageTables, error) {
-	t := &pageTables{base: base, tables: map[tableKey]int{}}
-	t.table(5, 0)
-	t.table(4, 0)
-	var large []Range
-	for _, r := range ranges {
-		if r.End > lower || r.Start >= r.End {
+// newPageTables makes tables that lie at base.
+func newPageTables(format *tableFormat, base uint64, ram, devices []Range, giant bool) (*pageTables, error) {
+	t := &pageTables{format: format, base: base, tables: map[tableKey]int{}}
+	t.table(format.levels, 0)
+	for _, r := range append(ram[:len(ram):len(ram)], devices...) {
+		if r.End > format.limit || !r.pages() {
 			return nil, fmt.Errorf("%w: %v cannot be mapped", errTrampoline, r)
 		}
-		large = append(large, Range{r.Start &^ (mib2 - 1), (r.End + mib2 - 1) &^ (mib2 - 1)})
 	}
-	for _, r := range union(large) {
-		for at := r.Start; at < r.End; {
-			if giant && at%gib == 0 && r.End-at >= gib {
-				t.set(3, at/gib, at|pageEntry)
-				at += gib
-			} else {
-				t.set(2, at/mib2, at|pageEntry)
-				at += mib2
-			}
-			if len(t.tables) > maxTables {
-				return nil, fmt.Errorf("%w: more than %d page tables", errTrampoline, maxTables)
-			}
+	ram, devices = union(ram), union(devices)
+	if err := disjoint(append(ram[:len(ram):len(ram)], devices...)); err != nil {
+		return nil, fmt.Errorf("%w: of RAM and devices, %w", errTrampoline, err)
+	}
+	for _, r := range ram {
+		if err := t.add(r, 0, giant); err != nil {
+			return nil, err
+		}
+	}
+	for _, r := range devices {
+		if err := t.add(r, format.device, giant); err != nil {
+			return nil, err
 		}
 	}
 	return t, nil
+}
+
+// add maps a range.
+func (t *pageTables) add(r Range, bits uint64, giant bool) error {
+	for at := r.Start; at < r.End; {
+		switch left := r.End - at; {
+		case giant && at%gib == 0 && left >= gib:
+			t.set(3, at/gib, at|t.format.large|bits)
+			at += gib
+		case at%mib2 == 0 && left >= mib2:
+			t.set(2, at/mib2, at|t.format.large|bits)
+			at += mib2
+		default:
+			t.set(1, at/pageSize, at|t.format.page|bits)
+			at += pageSize
+		}
+		if len(t.tables) > maxTables {
+			return fmt.Errorf("%w: more than %d page tables", errTrampoline, maxTables)
+		}
+	}
+	return nil
 }
 
 // set makes an entry in the tables of a level: the i-th of all of them.
@@ -72,8 +117,8 @@ func (t *pageTables) table(level, index uint64) int {
 		at = len(t.raw)
 		t.tables[key] = at
 		t.raw = append(t.raw, make([]byte, pageSize)...)
-		if level < 5 {
-			t.set(level+1, index, t.base+uint64(at)|tableEntry)
+		if level < t.format.levels {
+			t.set(level+1, index, t.base+uint64(at)|t.format.table)
 		}
 	}
 	return at

@@ -81,7 +81,7 @@ func newMachine(t *testing.T) *machine {
 	m.params = resident.TrampolineParams{
 		Base:    baseAt,
 		State:   state,
-		Map:     []resident.Range{{Start: 0, End: 0xc0000000}, {Start: 1 << 32, End: 0x180000000}},
+		RAM:     []resident.Range{{Start: 0, End: 0xc0000000}, {Start: 1 << 32, End: 0x180000000}},
 		Verify:  true,
 		Regions: []resident.Region{{Range: resident.Range{Start: packedAt, End: packedAt + packedSize}, SHA256: sha256.Sum256(m.packed)}},
 		Console: resident.Console{Kind: resident.ConsolePort, Address: 0x3f8},
@@ -123,25 +123,42 @@ func (m *machine) image(t *testing.T) []byte {
 	return b
 }
 
-// run runs QEMU until the payload ends it or, if that is not "", the serial
-// console has said stop. It returns what the console has said.
+// run runs the machine as runQEMU does.
 func (m *machine) run(t *testing.T, stop string) []byte {
 	t.Helper()
-	qemu, err := exec.LookPath("qemu-system-x86_64")
+	return runQEMU(t, "qemu-system-x86_64", stop, "-accel", "tcg", "-cpu", m.cpu, "-m", "6G",
+		"-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel", file(t, m.image(t)))
+}
+
+// file makes a file of b.
+func file(t *testing.T, b []byte) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// The exit codes of QEMU by which the payloads say that they have come to their
+// end.
+var payloadExits = map[string]int{"qemu-system-x86_64": 0x2a<<1 | 1, "qemu-system-aarch64": 0x2a}
+
+// runQEMU runs a QEMU until the payload ends it or, if that is not "", the serial
+// console has said stop. It returns what the console has said.
+func runQEMU(t *testing.T, name, stop string, args ...string) []byte {
+	t.Helper()
+	qemu, err := exec.LookPath(name)
 	switch {
 	case err != nil && os.Getenv("UEFIEXEC_NOSKIP") != "1":
-		t.Skip("there is no qemu-system-x86_64 here")
+		t.Skipf("there is no %s here", name)
 	case err != nil:
 		t.Fatal(err)
 	}
-	kernel, serial := filepath.Join(t.TempDir(), "kernel"), filepath.Join(t.TempDir(), "serial")
-	if err := os.WriteFile(kernel, m.image(t), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	serial := file(t, nil)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, qemu, "-accel", "tcg", "-cpu", m.cpu, "-m", "6G", "-nodefaults", "-display", "none", "-no-reboot",
-		"-serial", "file:"+serial, "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel", kernel)
+	cmd := exec.CommandContext(ctx, qemu, append(args, "-nodefaults", "-display", "none", "-no-reboot", "-serial", "file:"+serial)...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
@@ -153,7 +170,7 @@ func (m *machine) run(t *testing.T, stop string) []byte {
 		select {
 		case err := <-done:
 			var exit *exec.ExitError
-			if stop != "" || !errors.As(err, &exit) || exit.ExitCode() != 0x2a<<1|1 {
+			if stop != "" || !errors.As(err, &exit) || exit.ExitCode() != payloadExits[name] {
 				said, _ := os.ReadFile(serial)
 				t.Fatalf("QEMU ended: %v\n%s\nserial console: %q", err, out.Bytes(), said[:min(len(said), 500)])
 			}

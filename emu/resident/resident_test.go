@@ -69,20 +69,20 @@ func TestBlobIsACopy(t *testing.T) {
 
 // The blob's layouts are those of the headers that its source is compiled with.
 func TestRuntimeBlockIsThatOfTheSource(t *testing.T) {
-	checkLayout(t, "src/runtime.h", "RUNTIME_", runtimeBlock{}, map[string]string{
+	checkLayout(t, "src/runtime.h", "RUNTIME_", map[string]string{
 		"STORE": "Store", "STORE_SIZE": "StoreSize", "SYSTEM_TABLE": "SystemTable", "TABLE": "RuntimeServices",
 		"NOTIFY": "Notify", "NOTIFY_COUNT": "NotifyCount", "FLAGS": "Flags", "MAX_SIZE": "MaxSize", "MAX_NAME": "MaxName",
 		"MAP": "Map", "MAP_COUNT": "MapCount", "MAP_STRIDE": "MapStride", "VIRTUAL": "Virtual",
 		"PARAMS_SIZE": "", "FLAG_ACCEPT_NON_VOLATILE": "",
-	})
+	}, runtimeBlock{})
 	if got := binary.Size(runtimeBlock{}); got != RuntimeParamsSize {
 		t.Errorf("the block has %d bytes, not %d", got, RuntimeParamsSize)
 	}
 }
 
 // checkLayout compares the offsets that a header defines, all of them with a
-// prefix, with those of the fields of a structure.
-func checkLayout(t *testing.T, header, prefix string, block any, fields map[string]string) {
+// prefix, with those of the fields of structures.
+func checkLayout(t *testing.T, header, prefix string, fields map[string]string, blocks ...any) {
 	t.Helper()
 	text, err := os.ReadFile(header)
 	if err != nil {
@@ -100,7 +100,11 @@ func checkLayout(t *testing.T, header, prefix string, block any, fields map[stri
 		if name == "" {
 			continue
 		}
-		f, ok := reflect.TypeOf(block).FieldByName(name)
+		var f reflect.StructField
+		ok := false
+		for i := 0; i < len(blocks) && !ok; i++ {
+			f, ok = reflect.TypeOf(blocks[i]).FieldByName(name)
+		}
 		if want := fmt.Sprint(f.Offset); !ok || d[2] != want {
 			t.Errorf("%s: %s is %s, the field %s is at %s", header, d[1], d[2], name, want)
 		}

@@ -5,47 +5,55 @@ package resident
 import (
 	"bytes"
 	"crypto/sha256"
-	_ "embed" // the trampoline
 	"encoding/binary"
 	"errors"
 	"fmt"
 )
 
-//go:embed trampoline-x64.bin
-var trampolineX64 string
-
 // TrampolineBlob is the trampoline of one architecture: what kexec jumps to. It
 // verifies, scatters and zeroes memory, sets up the processor as UEFI leaves it
 // to a payload (§2.3.4, §2.3.6), and goes on where the payload was. It needs
 // nothing of the kernel that it comes from but that it can run and write where
-// it lies, and all that it is to read or write can be reached.
+// it lies, and that what it is to verify can be read.
 //
 // On x86-64 it leaves with paging on, memory where it is, a GDT of its own (code
 // 0x10, data 0x18), an IDT without an entry, interrupts off, SSE on, the FS and
 // GS base 0. It executes neither cpuid nor anything else that a confidential
 // guest would have to emulate, but its page tables know no encryption bit: it
 // does not work where memory is encrypted by one.
+//
+// On AArch64 it stays at the exception level that it was entered at, EL2 or EL1,
+// and leaves with the MMU and the caches on, memory where it is, all exceptions
+// masked, on SP_ELx. x16 and x17 are lost. Exception vectors are as they were.
 type TrampolineBlob struct {
-	blob *Blob
+	blob   *Blob
+	format *tableFormat
+	block  func(*TrampolineParams, trampolineCommon, *pageTables) (any, error)
 }
 
-// Trampoline returns the trampoline for arch, "x64".
-func Trampoline(arch string) (*TrampolineBlob, error) {
-	if arch != "x64" {
-		return nil, fmt.Errorf("no trampoline for %q", arch)
+// Trampoline returns the trampoline for arch, "x64" or "aa64".
+func Trampoline(arch string) (t *TrampolineBlob, err error) {
+	switch arch {
+	case "x64":
+		t = &TrampolineBlob{format: &formatX64, block: blockX64}
+		t.blob, err = parse(trampolineX64, trampolineX64Size)
+	case "aa64":
+		t = &TrampolineBlob{format: &formatAA64, block: blockAA64}
+		t.blob, err = parse(trampolineAA64, trampolineAA64Size)
+	default:
+		err = fmt.Errorf("no trampoline for %q", arch)
 	}
-	b, err := parse(trampolineX64, trampolineX64Size)
 	if err != nil {
 		return nil, err
 	}
-	return &TrampolineBlob{b}, nil
+	return t, nil
 }
 
 // Entry is the offset of the entry in an image that Build has made.
 func (t *TrampolineBlob) Entry() uint64 { return t.blob.functions["Entry"] }
 
 // CPUState is the registers that a payload goes on with. Its fields are those of
-// cpu.Regs and cpu.FPState. On x86-64 interrupts are off whatever Flags says.
+// cpu.Regs and cpu.FPState. Of Flags only what a calculation leaves is taken.
 type CPUState struct {
 	PC, Flags uint64
 	GP        [32]uint64
@@ -82,7 +90,7 @@ const (
 )
 
 // Console is a serial console that is set up already. Registers are 1 << Shift
-// bytes apart.
+// bytes apart, but those of a PL011.
 type Console struct {
 	Kind    ConsoleKind
 	Address uint64
@@ -97,9 +105,10 @@ type TrampolineParams struct {
 	Base  uint64
 	State CPUState
 
-	// Map is the memory that is mapped: all that the payload, and the trampoline
-	// itself, uses, RAM or not. The trampoline's own and the console's are added.
-	Map []Range
+	// RAM and Devices are whole pages that are mapped: RAM as such, and Devices so
+	// that they are not cached. All that the payload uses until it has page tables
+	// of its own must be there; the image and the console are added.
+	RAM, Devices []Range
 
 	// Verify has the Regions, and the trampoline itself, verified before anything
 	// is copied. At one that is not what it was the trampoline says so on the
@@ -114,14 +123,14 @@ type TrampolineParams struct {
 	Copies []Copy
 	Zeros  []Range
 
-	SHA        bool // the processor has instructions for SHA-256
+	SHA        bool // x86-64: the processor has instructions for SHA-256
 	GiantPages bool // x86-64: the processor has pages of 1 GiB
-	FourLevels bool // x86-64: leave with CR4.LA57 off, even if it is on; Base must be below 4 GiB
+	FourLevels bool // x86-64: leave with CR4.LA57 off, even if it is on; the image must be below 4 GiB
 }
 
 const pageSize = 4096
 
-// The layout in src/trampoline.h that all architectures have.
+// trampolineCommon is the layout in src/trampoline.h that all architectures have.
 type trampolineCommon struct {
 	Regions           uint64
 	Count, CountCheck uint32
@@ -142,36 +151,34 @@ const (
 var errTrampoline = errors.New("bad parameters of a trampoline")
 
 // Build makes the image of the trampoline, to be laid at p.Base and entered at
-// Entry. It has three pages, the page tables (a page for every GiB that is not
-// mapped as one page, and a few), 48 bytes for a Region, 24 for a Copy and 16
-// for each of Zeros. Nothing but a state at which the processor would fault on
-// the way, a list that contradicts itself, or memory that is not in Map is an
-// error.
+// Entry. It has three pages, the page tables (a few, one for every 2 MiB and one
+// for every GiB that is mapped in part, and one for every GiB where there are no
+// pages of that size), 48 bytes for a Region, 24 for a Copy and 16 for each of
+// Zeros. An error says that a list is not whole pages, or contradicts itself, or
+// names memory that is not mapped, or that the processor would fault on the way.
 func (t *TrampolineBlob) Build(p TrampolineParams) ([]byte, error) {
-	lists := p.lists()
 	image := append(bytes.Clone(t.blob.Code), make([]byte, -len(t.blob.Code)&15)...)
-	common := trampolineCommon{
-		Console: p.Console.Address, Kind: uint32(p.Console.Kind), Shift: p.Console.Shift,
-		Copies: p.Base + uint64(len(image)) + lists.copies, CopyCount: uint64(len(p.Copies)),
-		Zeros: p.Base + uint64(len(image)) + lists.zeros, ZeroCount: uint64(len(p.Zeros)),
-		Regions: p.Base + uint64(len(image)) + lists.regions,
-	}
-	if p.Verify {
-		common.Count = uint32(ownRegions + len(p.Regions))
-	}
-	common.CountCheck = ^common.Count
-	if p.SHA {
-		common.Flags |= flagSHA
-	}
-	digests := Range{uint64(len(image)) + lists.regions, uint64(len(image)) + uint64(len(lists.raw))}
+	lists := p.lists(p.Base + uint64(len(image)))
+	digests := Range{uint64(len(image)) + lists.size, uint64(len(image) + len(lists.raw))}
 	image = append(image, lists.raw...)
 	image = append(image, make([]byte, -len(image)&(pageSize-1))...)
-	block, tables, err := p.x64(common, uint64(len(image)))
+
+	tables, err := t.tables(&p, uint64(len(image)))
 	if err != nil {
 		return nil, err
 	}
-	copy(image[t.blob.params:], block)
-	image = append(image, tables...)
+	image = append(image, tables.raw...)
+	lists.Stack = p.Base + uint64(len(image)) + pageSize
+	if err := p.check(lists.Stack); err != nil {
+		return nil, err
+	}
+	block, err := t.block(&p, lists.trampolineCommon, tables)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := binary.Encode(image[t.blob.params:], binary.LittleEndian, block); err != nil {
+		return nil, err
+	}
 	if p.Verify {
 		table := image[digests.Start:]
 		for _, own := range []Range{{0, digests.Start}, {digests.End, uint64(len(image))}} {
@@ -183,8 +190,7 @@ func (t *TrampolineBlob) Build(p TrampolineParams) ([]byte, error) {
 			table = table[regionSize:]
 		}
 	}
-	image = append(image, make([]byte, pageSize)...) // the stack
-	return image, p.check(uint64(len(image)))
+	return append(image, make([]byte, pageSize)...), nil // the stack
 }
 
 const regionSize = 16 + sha256.Size
@@ -195,26 +201,57 @@ func putRegion(b []byte, r Region) {
 	copy(b[16:], r.SHA256[:])
 }
 
-// trampolineLists is the lists in one piece, and where in it they are. The
-// regions are the last, and not filled in.
+// trampolineLists is the lists in one piece, and what the block says of them. The
+// regions are the last, and not filled in; size is what is before them.
 type trampolineLists struct {
-	raw                    []byte
-	copies, zeros, regions uint64
+	trampolineCommon
+	raw  []byte
+	size uint64
 }
 
-func (p *TrampolineParams) lists() (l trampolineLists) {
+// lists makes the lists, to lie at an address.
+func (p *TrampolineParams) lists(at uint64) (l trampolineLists) {
 	le := binary.LittleEndian
+	l.Copies, l.CopyCount = at, uint64(len(p.Copies))
 	for _, c := range p.Copies {
 		l.raw = le.AppendUint64(le.AppendUint64(l.raw, c.From.Start), c.To)
 		l.raw = le.AppendUint64(l.raw, (c.From.End-c.From.Start)/pageSize)
 	}
-	l.zeros = uint64(len(l.raw))
+	l.Zeros, l.ZeroCount = at+uint64(len(l.raw)), uint64(len(p.Zeros))
 	for _, z := range p.Zeros {
 		l.raw = le.AppendUint64(le.AppendUint64(l.raw, z.Start), (z.End-z.Start)/pageSize)
 	}
-	l.regions = uint64(len(l.raw))
+	l.size = uint64(len(l.raw))
+	l.Regions = at + l.size
 	if p.Verify {
-		l.raw = append(l.raw, make([]byte, regionSize*(ownRegions+len(p.Regions)))...)
+		l.Count = uint32(ownRegions + len(p.Regions))
+		l.raw = append(l.raw, make([]byte, regionSize*l.Count)...)
+	}
+	l.CountCheck = ^l.Count
+	l.Console, l.Kind, l.Shift = p.Console.Address, uint32(p.Console.Kind), p.Console.Shift
+	if p.SHA {
+		l.Flags |= flagSHA
+	}
+	if p.FourLevels {
+		l.Flags |= flagFourLevels
 	}
 	return l
+}
+
+// tables makes the page tables, which lie at offset in the image, with the stack
+// behind them, and map themselves.
+func (t *TrampolineBlob) tables(p *TrampolineParams, offset uint64) (*pageTables, error) {
+	giant := p.GiantPages || t.format == &formatAA64
+	for room := uint64(pageSize); ; {
+		ram, devices := p.mapped(p.Base + offset + room)
+		tables, err := newPageTables(t.format, p.Base+offset, ram, devices, giant)
+		if err != nil {
+			return nil, err
+		}
+		need := uint64(len(tables.raw)) + pageSize
+		if need <= room {
+			return tables, nil
+		}
+		room = need
+	}
 }

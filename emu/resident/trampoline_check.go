@@ -4,20 +4,23 @@ package resident
 
 import "fmt"
 
-// own is the memory that is mapped whatever Map says, for an image of size bytes.
-func (p *TrampolineParams) own(size uint64) []Range {
-	own := []Range{{p.Base, p.Base + size}}
+// mapped is what is mapped, for an image that ends at end.
+func (p *TrampolineParams) mapped(end uint64) (ram, devices []Range) {
+	ram = append([]Range{{p.Base, end}}, p.RAM...)
+	devices = p.Devices
 	if p.Console.Kind > ConsolePort {
-		own = append(own, Range{p.Console.Address, p.Console.Address + pageSize})
+		page := p.Console.Address &^ (pageSize - 1)
+		devices = append([]Range{{page, page + pageSize}}, devices...)
 	}
-	return own
+	return ram, devices
 }
 
-// check looks for what Build refuses, but for what concerns an architecture
-// alone. The image has size bytes.
-func (p *TrampolineParams) check(size uint64) error {
-	image := Range{p.Base, p.Base + size}
-	mapped := union(append(p.own(size), p.Map...))
+// check looks for what Build refuses, but for what concerns page tables and an
+// architecture alone. The image ends at end.
+func (p *TrampolineParams) check(end uint64) error {
+	image := Range{p.Base, end}
+	ram, _ := p.mapped(end)
+	mapped := union(ram)
 	written, kept := []Range{image}, []Range{image}
 	var read []Range
 	for _, c := range p.Copies {
@@ -45,8 +48,6 @@ func (p *TrampolineParams) check(size uint64) error {
 		}
 	}
 	switch c := p.Console; {
-	case !image.pages():
-		return fmt.Errorf("%w: %d bytes at %#x", errTrampoline, size, p.Base)
 	case !covers(mapped, Range{p.State.PC, p.State.PC + 1}):
 		return fmt.Errorf("%w: nothing mapped to go on at %#x", errTrampoline, p.State.PC)
 	case c.Kind > ConsolePL011, c.Shift > 4, c.Kind == ConsolePort && c.Address+7<<c.Shift > 0xffff, c.Kind > ConsolePort && c.Address%4 != 0:

@@ -12,24 +12,27 @@ import (
 	"testing"
 )
 
-func TestTrampolineBlockIsThatOfTheSource(t *testing.T) {
-	checkLayout(t, "src/trampoline.h", "TRAMPOLINE_", trampolineX64Block{}, map[string]string{
+func TestTrampolineBlocksAreThoseOfTheSource(t *testing.T) {
+	checkLayout(t, "src/trampoline.h", "TRAMPOLINE_", map[string]string{
 		"REGIONS": "Regions", "COUNT": "Count", "COUNT_CHECK": "CountCheck", "COPIES": "Copies", "COPY_COUNT": "CopyCount",
 		"ZEROS": "Zeros", "ZERO_COUNT": "ZeroCount", "CONSOLE": "Console", "CONSOLE_KIND": "Kind", "CONSOLE_SHIFT": "Shift",
-		"FLAGS": "Flags", "RESERVED": "_", "STACK": "Stack", "ROOT4": "Root4", "ROOT5": "Root5", "GP": "GP", "RIP": "RIP",
-		"FLAGS_REGISTER": "RFLAGS", "FX": "FX", "SIZE": "", "OWN_REGIONS": "", "FLAG_SHA": "", "FLAG_FOUR_LEVELS": "",
-	})
-	if got := binary.Size(trampolineX64Block{}); got != trampolineX64Size {
-		t.Errorf("the block has %d bytes, not %d", got, trampolineX64Size)
-	}
-	if got := binary.Size(fxState{}); got != 512 {
-		t.Errorf("the vector state has %d bytes, not 512", got)
+		"FLAGS": "Flags", "RESERVED": "_", "STACK": "Stack", "OWN_REGIONS": "", "FLAG_SHA": "", "FLAG_FOUR_LEVELS": "",
+		"ROOT4": "Root4", "ROOT5": "Root5", "GP": "GP", "RIP": "RIP", "FLAGS_REGISTER": "RFLAGS", "FX": "FX", "X64_SIZE": "",
+		"ROOT": "Root", "NZCV": "NZCV", "X": "X", "SP": "SP", "PC": "PC", "FPCR": "FPCR", "FPSR": "FPSR", "V": "V", "AA64_SIZE": "",
+	}, trampolineX64Block{}, trampolineAA64Block{})
+	for _, test := range []struct {
+		block any
+		size  int
+	}{{trampolineX64Block{}, trampolineX64Size}, {trampolineAA64Block{}, trampolineAA64Size}, {fxState{}, 512}} {
+		if got := binary.Size(test.block); got != test.size {
+			t.Errorf("%T has %d bytes, not %d", test.block, got, test.size)
+		}
 	}
 }
 
 // walk translates an address as the processor does, from a root of so many
-// levels, and gives the size of the page too.
-func walk(t *testing.T, base uint64, raw []byte, root, levels, address uint64) (to, size uint64) {
+// levels, and gives the size of the page and whether it is a device's.
+func walk(t *testing.T, f *tableFormat, base uint64, raw []byte, root, levels, address uint64) (to, size uint64, device bool) {
 	t.Helper()
 	for level := levels; ; level-- {
 		index := address >> (12 + 9*(level-1)) & 511
@@ -37,77 +40,104 @@ func walk(t *testing.T, base uint64, raw []byte, root, levels, address uint64) (
 			t.Fatalf("table of level %d at %#x", level, root)
 		}
 		entry := binary.LittleEndian.Uint64(raw[root-base+8*index:])
-		const present, writable, accessed, dirty, large = 1, 2, 0x20, 0x40, 0x80
 		page := uint64(1) << (12 + 9*(level-1))
+		leads := entry&0x80 == 0 // x86-64: PS
+		if f == &formatAA64 {
+			leads = entry&2 != 0
+		}
+		const bits = 3<<53 | 0xfff
 		switch {
-		case entry&present == 0:
-			return 0, 0
-		case entry&writable == 0 || entry&accessed == 0:
-			t.Fatalf("entry %#x of level %d", entry, level)
-		case entry&large != 0:
-			if entry&dirty == 0 || level > 3 || level < 2 || entry&(page-1) != pageEntry {
+		case entry&1 == 0:
+			return 0, 0, false
+		case level > 1 && leads:
+			if entry&bits != f.table {
 				t.Fatalf("entry %#x of level %d", entry, level)
 			}
-			return entry&^(page-1) | address&(page-1), page
-		case level == 2:
-			t.Fatalf("entry %#x of level 2 is no page", entry)
+			root = entry &^ bits
+			continue
 		}
-		root = entry &^ 0xfff
+		want := f.page
+		if level > 1 {
+			want = f.large
+		}
+		device = entry&f.device == f.device
+		if device {
+			want |= f.device
+		}
+		if entry&(bits|(page-1)) != want || level > 3 {
+			t.Fatalf("entry %#x of level %d, want the bits %#x", entry, level, want)
+		}
+		return entry&^(bits|(page-1)) | address&(page-1), page, device
 	}
 }
 
 func TestPageTables(t *testing.T) {
 	const base = 0x7000000
 	for _, test := range []struct {
-		name   string
-		giant  bool
-		ranges []Range
-		tables int
+		name         string
+		giant        bool
+		ram, devices []Range
+		tables       int // of four levels
 	}{
-		{"a page", false, []Range{{0x1000, 0x2000}}, 4},
-		{"a page with giant pages", true, []Range{{0x1000, 0x2000}}, 4},
-		{"4 GiB", false, []Range{{0, 4 * gib}}, 3 + 4},
-		{"4 GiB with giant pages", true, []Range{{0, 4 * gib}}, 3},
-		{"two halves of a GiB", true, []Range{{gib + gib/2, 2 * gib}, {gib, gib + gib/2}}, 3},
-		{"a hole", true, []Range{{0, 3 * gib}, {4 * gib, 5*gib + mib2}, {0xfee00000, 0xfee01000}}, 3 + 2},
-		{"the end of the lower half", true, []Range{{lower - gib, lower}}, 3},
-		{"over the edge of a table", true, []Range{{512*gib - mib2, 514 * gib}}, 5},
-		{"over the edge of a table with small pages", false, []Range{{512*gib - mib2, 512*gib + 1}}, 2 + 2 + 2},
+		{"a page", false, []Range{{0x1000, 0x2000}}, nil, 4},
+		{"a page with giant pages", true, []Range{{0x1000, 0x2000}}, nil, 4},
+		{"a large page", true, []Range{{mib2, 2 * mib2}}, nil, 3},
+		{"a large page that is not aligned", true, []Range{{mib2 + 0x1000, 2*mib2 + 0x1000}}, nil, 5},
+		{"4 GiB", false, []Range{{0, 4 * gib}}, nil, 2 + 4},
+		{"4 GiB with giant pages", true, []Range{{0, 4 * gib}}, nil, 2},
+		{"two halves of a GiB", true, []Range{{gib + gib/2, 2 * gib}, {gib, gib + gib/2}}, nil, 2},
+		{"a PC's", true, []Range{{0, 0xa0000}, {0x100000, 3 * gib}, {4 * gib, 5*gib + mib2}}, []Range{{0xa0000, 0x100000}, {0xfee00000, 0xfee01000}}, 2 + 4 + 1},
+		{"the last GiB of 47 bits", true, []Range{{1<<47 - gib, 1 << 47}}, nil, 2},
+		{"over the edge of a table", true, []Range{{512*gib - mib2, 514 * gib}}, nil, 1 + 1 + 1 + 1},
+		{"over the edge of a table with a page", false, []Range{{512*gib - mib2, 512*gib + 0x1000}}, nil, 1 + 2 + 2 + 1},
+		{"a device of giant pages", true, []Range{{0, gib}}, []Range{{gib, 3 * gib}}, 2},
 	} {
-		pt, err := newPageTables(base, test.ranges, test.giant)
-		if err != nil {
-			t.Errorf("%s: %v", test.name, err)
-			continue
-		}
-		if got := len(pt.raw) / pageSize; got != test.tables {
-			t.Errorf("%s: %d tables, want %d", test.name, got, test.tables)
-		}
-		var probes []uint64
-		for _, r := range test.ranges {
-			for _, a := range []uint64{r.Start, r.End} {
-				probes = append(probes, a-mib2-1, a-mib2, a-1, a, a+mib2-1, a+mib2, a+gib)
-			}
-		}
-		for _, a := range probes {
-			if a >= lower {
+		for _, f := range []*tableFormat{&formatX64, &formatAA64} {
+			pt, err := newPageTables(f, base, test.ram, test.devices, test.giant)
+			if err != nil {
+				t.Errorf("%s: %v", test.name, err)
 				continue
 			}
-			want := slices.ContainsFunc(test.ranges, func(r Range) bool { return a>>21 >= r.Start>>21 && a>>21 <= (r.End-1)>>21 })
-			for _, levels := range []uint64{4, 5} {
-				to, size := walk(t, base, pt.raw, pt.root(levels), levels, a)
-				if want != (size > 0) || want && to != a || size == gib && !test.giant {
-					t.Errorf("%s: %#x with %d levels is %#x, a page of %#x, want it mapped: %t", test.name, a, levels, to, size, want)
+			if got, want := len(pt.raw)/pageSize, test.tables+int(f.levels-4); got != want {
+				t.Errorf("%s: %d tables, want %d", test.name, got, want)
+			}
+			var probes []uint64
+			for _, r := range append(test.ram, test.devices...) {
+				for _, a := range []uint64{r.Start, r.End} {
+					probes = append(probes, a-mib2, a-pageSize-1, a-pageSize, a-1, a, a+pageSize-1, a+pageSize, a+mib2, a+gib)
+				}
+			}
+			in := func(ranges []Range, a uint64) bool { return covers(union(ranges), Range{a, a + 1}) }
+			for _, a := range probes {
+				if a >= f.limit {
+					continue
+				}
+				isRAM, isDevice := in(test.ram, a), in(test.devices, a)
+				for levels := uint64(4); levels <= f.levels; levels++ {
+					to, size, device := walk(t, f, base, pt.raw, pt.root(levels), levels, a)
+					mapped := isRAM || isDevice
+					if mapped != (size > 0) || mapped && to != a || device != isDevice || size == gib && !test.giant {
+						t.Errorf("%s: %#x with %d levels is %#x, a page of %#x, device %t; want it as RAM %t, device %t", test.name, a, levels, to, size, device, isRAM, isDevice)
+					}
 				}
 			}
 		}
 	}
-	for _, r := range []Range{{lower - 1, lower + 1}, {0, 1 << 63}, {5, 5}, {6, 5}} {
-		if _, err := newPageTables(base, []Range{r}, true); !errors.Is(err, errTrampoline) {
-			t.Errorf("%v: %v, want an error", r, err)
+	for _, test := range []struct{ ram, devices []Range }{
+		{[]Range{{1 << 48, 1<<48 + pageSize}}, nil},
+		{[]Range{{0, 1 << 63}}, nil},
+		{[]Range{{5, 4096}}, nil},
+		{nil, []Range{{4096, 5000}}},
+		{[]Range{{8192, 4096}}, nil},
+		{[]Range{{0, 8192}}, []Range{{4096, 4096}}},
+		{[]Range{{0, 8192}}, []Range{{4096, 12288}}},
+		{[]Range{{0, 1 << 47}}, nil}, // too many small pages
+	} {
+		for _, f := range []*tableFormat{&formatX64, &formatAA64} {
+			if _, err := newPageTables(f, base, test.ram, test.devices, false); !errors.Is(err, errTrampoline) {
+				t.Errorf("%v and %v: %v, want an error", test.ram, test.devices, err)
+			}
 		}
-	}
-	if _, err := newPageTables(base, []Range{{0, lower}}, false); !errors.Is(err, errTrampoline) {
-		t.Errorf("128 TiB of small pages: %v, want an error", err)
 	}
 }
 
@@ -115,7 +145,7 @@ func goodParams() TrampolineParams {
 	return TrampolineParams{
 		Base:  0x1000000,
 		State: CPUState{PC: 0x200000, Ctrl: 0x1f80, X87: 0x37f},
-		Map:   []Range{{0, gib}},
+		RAM:   []Range{{0, gib}},
 	}
 }
 
@@ -128,9 +158,9 @@ func TestTrampolineRefuses(t *testing.T) {
 	for name, change := range map[string]func(*TrampolineParams){
 		"base not aligned":             func(p *TrampolineParams) { p.Base++ },
 		"base at the end":              func(p *TrampolineParams) { p.Base = 1<<64 - pageSize },
-		"base too high":                func(p *TrampolineParams) { p.Base = lower },
+		"base too high":                func(p *TrampolineParams) { p.Base = 1 << 47 },
 		"MXCSR":                        func(p *TrampolineParams) { p.State.Ctrl |= 1 << 16 },
-		"rip not canonical":            func(p *TrampolineParams) { p.State.PC = lower },
+		"rip not canonical":            func(p *TrampolineParams) { p.State.PC = 1 << 47 },
 		"rip not mapped":               func(p *TrampolineParams) { p.State.PC = gib },
 		"rsp not canonical":            func(p *TrampolineParams) { p.State.GP[4] = 1 << 63 },
 		"four levels above 4 GiB":      func(p *TrampolineParams) { p.FourLevels, p.Base = true, 1<<32-pageSize },
@@ -157,8 +187,11 @@ func TestTrampolineRefuses(t *testing.T) {
 		"console of great strides":     func(p *TrampolineParams) { p.Console = Console{Console8250, 0xfe000000, 5} },
 		"console not aligned":          func(p *TrampolineParams) { p.Console = Console{Console8250x32, 0xfe000002, 2} },
 		"console not in memory":        func(p *TrampolineParams) { p.Console = Console{Console8250, 1 << 63, 2} },
-		"mapped what cannot be":        func(p *TrampolineParams) { p.Map = append(p.Map, Range{1 << 60, 1<<60 + 1}) },
-		"mapped more than is sensible": func(p *TrampolineParams) { p.Map = []Range{{0, lower}} },
+		"mapped what cannot be":        func(p *TrampolineParams) { p.RAM = append(p.RAM, Range{1 << 60, 1<<60 + pageSize}) },
+		"mapped more than is sensible": func(p *TrampolineParams) { p.RAM = []Range{{0, 1 << 47}} },
+		"half a page":                  func(p *TrampolineParams) { p.RAM = []Range{{0, gib + 1}} },
+		"a console in RAM":             func(p *TrampolineParams) { p.Console = Console{Console8250, 0x200000, 0} },
+		"copy to a device":             func(p *TrampolineParams) { p.Devices, p.Copies = []Range{{gib, 2 * gib}}, []Copy{{from, gib}} },
 	} {
 		p := goodParams()
 		change(&p)
@@ -172,7 +205,10 @@ func TestTrampolineRefuses(t *testing.T) {
 		"one source twice":         func(p *TrampolineParams) { p.Copies = []Copy{{from, 0x304000}, {from, 0x308000}} },
 		"console beside the map":   func(p *TrampolineParams) { p.Console = Console{Console8250x32, 0xfe000000, 2} },
 		"trampoline beside it":     func(p *TrampolineParams) { p.Base = 1 << 40 },
-		"an empty region":          func(p *TrampolineParams) { p.Verify, p.Regions = true, []Region{{}} },
+		"console among devices": func(p *TrampolineParams) {
+			p.Console, p.Devices = Console{Console8250, 0xfe000000, 0}, []Range{{0xfd000000, 0xff000000}}
+		},
+		"an empty region": func(p *TrampolineParams) { p.Verify, p.Regions = true, []Region{{}} },
 	} {
 		p := goodParams()
 		change(&p)
@@ -270,7 +306,7 @@ func TestTrampolineImage(t *testing.T) {
 	}
 	tables := Range{b.Root5, end - pageSize}
 	for _, a := range []uint64{0, p.State.PC, p.Base, end - 1, 0xfe001000, gib - 1} {
-		if to, _ := walk(t, tables.Start, at(tables.Start, tables.End-tables.Start), b.Root4, 4, a); to != a {
+		if to, _, _ := walk(t, &formatX64, tables.Start, at(tables.Start, tables.End-tables.Start), b.Root4, 4, a); to != a {
 			t.Errorf("%#x is mapped to %#x", a, to)
 		}
 	}

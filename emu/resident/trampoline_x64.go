@@ -3,9 +3,12 @@
 package resident
 
 import (
-	"encoding/binary"
+	_ "embed" // the trampoline
 	"fmt"
 )
+
+//go:embed trampoline-x64.bin
+var trampolineX64 string
 
 // trampolineX64Block is the layout in src/trampoline.h for x86-64.
 type trampolineX64Block struct {
@@ -37,42 +40,23 @@ const (
 	mxcsrBits   = 0xffff // fxrstor64 faults at others
 )
 
-// x64 makes the parameter block and the page tables, which lie at offset in the
-// image, with the stack behind them.
-func (p *TrampolineParams) x64(common trampolineCommon, offset uint64) (block, tables []byte, err error) {
-	if p.State.Ctrl&^mxcsrBits != 0 {
-		return nil, nil, fmt.Errorf("%w: MXCSR %#x", errTrampoline, p.State.Ctrl)
+func blockX64(p *TrampolineParams, common trampolineCommon, t *pageTables) (any, error) {
+	s := &p.State
+	switch {
+	case s.Ctrl&^mxcsrBits != 0:
+		return nil, fmt.Errorf("%w: MXCSR %#x", errTrampoline, s.Ctrl)
+	case s.GP[4] >= t.format.limit:
+		return nil, fmt.Errorf("%w: rsp %#x", errTrampoline, s.GP[4])
+	case p.FourLevels && common.Stack > 1<<32:
+		return nil, fmt.Errorf("%w: %#x is above 4 GiB", errTrampoline, p.Base)
 	}
-	if p.State.PC >= lower || p.State.GP[4] >= lower {
-		return nil, nil, fmt.Errorf("%w: rip %#x, rsp %#x", errTrampoline, p.State.PC, p.State.GP[4])
-	}
-	var t *pageTables
-	size := offset + 16*pageSize
-	for t == nil || uint64(len(t.raw))+pageSize > size-offset {
-		if t != nil {
-			size = offset + uint64(len(t.raw)) + pageSize
-		}
-		if t, err = newPageTables(p.Base+offset, append(p.own(size), p.Map...), p.GiantPages); err != nil {
-			return nil, nil, err
-		}
-	}
-	size = offset + uint64(len(t.raw)) + pageSize
-	if p.FourLevels {
-		if p.Base+size > 1<<32 {
-			return nil, nil, fmt.Errorf("%w: %#x is above 4 GiB", errTrampoline, p.Base)
-		}
-		common.Flags |= flagFourLevels
-	}
-	common.Stack = p.Base + size
-	b := trampolineX64Block{
+	return trampolineX64Block{
 		trampolineCommon: common,
 		Root4:            t.root(4),
 		Root5:            t.root(5),
-		GP:               [16]uint64(p.State.GP[:16]),
-		RIP:              p.State.PC,
-		RFLAGS:           p.State.Flags&statusFlags | fixedFlag,
-		FX:               fxState{FCW: p.State.X87, MXCSR: p.State.Ctrl, XMM: [16][16]byte(p.State.V[:16])},
-	}
-	block, err = binary.Append(nil, binary.LittleEndian, b)
-	return block, t.raw, err
+		GP:               [16]uint64(s.GP[:16]),
+		RIP:              s.PC,
+		RFLAGS:           s.Flags&statusFlags | fixedFlag,
+		FX:               fxState{FCW: s.X87, MXCSR: s.Ctrl, XMM: [16][16]byte(s.V[:16])},
+	}, nil
 }

@@ -63,10 +63,15 @@ static void blocks(u32 *state, const u8 *data, u64 n)
 
 static void some(u32 *state, const u8 *data, u64 n, u32 fast)
 {
-	if (fast)
+#if defined(__x86_64__)
+	if (fast) {
 		sha256_blocks_fast(state, data, n);
-	else
-		blocks(state, data, n);
+		return;
+	}
+#else
+	(void)fast;
+#endif
+	blocks(state, data, n);
 }
 
 void Digest(const u8 *data, u64 size, u8 *sum, u32 fast)

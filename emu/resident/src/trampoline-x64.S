@@ -29,7 +29,7 @@ blob_start:
 	.long blob_end - blob_start
 	.long (functions_end - functions) / 32
 	.long params - blob_start
-	.long TRAMPOLINE_SIZE
+	.long TRAMPOLINE_X64_SIZE
 
 	.macro function name
 1:	.ascii "\name"
@@ -153,4 +153,4 @@ gdt_end:
 	.section .params, "a"
 	.balign 64
 params:
-	.zero TRAMPOLINE_SIZE
+	.zero TRAMPOLINE_X64_SIZE

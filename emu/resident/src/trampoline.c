@@ -60,6 +60,18 @@ AT(stack, TRAMPOLINE_STACK);
 
 void own_tables(const struct params *p);
 
+#if defined(__aarch64__)
+/* to_unification writes back what was written at a page that may be code. */
+static void to_unification(const u8 *at)
+{
+	u64 ctr, line;
+	__asm__ volatile("mrs %0, ctr_el0" : "=r"(ctr));
+	line = 4ULL << (ctr >> 16 & 15);
+	for (const u8 *end = at + PAGE; at < end; at += line)
+		__asm__ volatile("dc cvau, %0" : : "r"(at) : "memory");
+}
+#endif
+
 /* Copy does each of n copies of whole pages, in their order. */
 void Copy(const struct copy *c, u64 n)
 {
@@ -74,8 +86,13 @@ void Copy(const struct copy *c, u64 n)
 			u64 a = ((const u64 *)from)[0], b = ((const u64 *)from)[1];
 			((volatile u64 *)to)[0] = a, ((volatile u64 *)to)[1] = b;
 		}
+		for (u64 i = 0; i < c->pages; i++)
+			to_unification(c->to + i * PAGE);
 #endif
 	}
+#if defined(__aarch64__)
+	__asm__ volatile("dsb ish; ic iallu; dsb ish; isb" : : : "memory");
+#endif
 }
 
 /* Zero zeros each of n runs of whole pages. */

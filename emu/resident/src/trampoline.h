@@ -29,12 +29,24 @@
 #define TRAMPOLINE_RIP 224   /* u64 */
 #define TRAMPOLINE_FLAGS_REGISTER 232 /* u64: rflags */
 #define TRAMPOLINE_FX 240    /* 512 bytes for fxrstor64, of which the last 96 are not used */
-#define TRAMPOLINE_SIZE 752
+#define TRAMPOLINE_X64_SIZE 752
+
+/* AArch64. */
+
+#define TRAMPOLINE_ROOT 80  /* u64: page tables */
+#define TRAMPOLINE_NZCV 88  /* u64 */
+#define TRAMPOLINE_X 96     /* u64 each: x0 to x30 */
+#define TRAMPOLINE_SP 344   /* u64 */
+#define TRAMPOLINE_PC 352   /* u64 */
+#define TRAMPOLINE_FPCR 360 /* u64 */
+#define TRAMPOLINE_FPSR 368 /* u64 */
+#define TRAMPOLINE_V 384    /* 16 bytes each: v0 to v31 */
+#define TRAMPOLINE_AA64_SIZE 896
 
 /* The first regions are the trampoline's own. */
 #define TRAMPOLINE_OWN_REGIONS 2
 
-/* The processor has instructions for SHA-256. */
+/* x86-64: the processor has instructions for SHA-256. */
 #define TRAMPOLINE_FLAG_SHA 1
 /* x86-64: leave with page tables of four levels, whatever there were on entry. */
 #define TRAMPOLINE_FLAG_FOUR_LEVELS 2
