@@ -54,7 +54,7 @@ func (h *Host) buildTrampoline(handoff *emu.Handoff, at efi.Range, segments []se
 			PC: handoff.Regs.PC, Flags: handoff.Regs.Flags, GP: handoff.Regs.GP,
 			V: handoff.FP.V, Ctrl: handoff.FP.Ctrl, Status: handoff.FP.Status, X87: handoff.FP.X87,
 		},
-		Map:        []resident.Range{h.mapped()},
+		RAM:        []resident.Range{h.mapped()}, // MTRRs tell what of it are devices
 		Verify:     opts.Verify,
 		Console:    opts.Console,
 		SHA:        slices.Contains(h.Flags, "sha_ni"),
