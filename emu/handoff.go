@@ -5,6 +5,7 @@ package emu
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/uefiexec/uefiexec/efi"
@@ -41,7 +42,9 @@ type Handoff struct {
 	// then in its LoadedImage; none if what that says is no memory.
 	LoadOptions []byte
 
-	memory *mem.Memory
+	memory   *mem.Memory
+	kernel   *io.SectionReader
+	noKernel error // why there is none
 }
 
 // Segment is a run of pages. Data is nil where all of it is zero and has to be
@@ -71,6 +74,7 @@ func (m *Machine) handoff() (*Handoff, error) {
 			h.LoadOptions = append(h.LoadOptions, options...)
 		}
 	}
+	h.kernel, h.noKernel = m.capture()
 	for _, ram := range m.mem.Ranges() {
 		for r := range m.mmap.Ranges(taken) {
 			r = efi.Range{Start: max(r.Start, ram.Start), End: min(r.End, ram.End)}
@@ -112,7 +116,7 @@ func (h *Handoff) addRange(r efi.Range) error {
 
 // Close gives the memory back.
 func (h *Handoff) Close() error {
-	h.Segments = nil
+	h.Segments, h.kernel, h.noKernel = nil, nil, nil
 	if h.memory == nil {
 		return nil
 	}

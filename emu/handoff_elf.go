@@ -19,12 +19,15 @@ import (
 
 // The file of a Handoff is an ELF64 core: a PT_LOAD for each segment, by
 // physical address, with no file contents where all is zero; the registers in
-// NT_PRSTATUS, for gdb; and a note of our own with the rest, as JSON.
+// NT_PRSTATUS, for gdb; a note of our own with the rest, as JSON; and in a
+// part of a type of our own the file of the kernel, if Handoff.Kernel has one.
 const (
 	noteOwner    = "uefiexec"
 	noteHandoff  = 1
 	noteSystem   = "CORE"
 	notePRStatus = 1
+
+	partKernel = elf.PT_LOOS | 0x0b65726e
 
 	elfHeaderSize  = 64
 	elfProgSize    = 56
@@ -51,7 +54,7 @@ var elfMachines = map[cpu.Arch]elf.Machine{cpu.AMD64: elf.EM_X86_64, cpu.ARM64: 
 // WriteTo writes the handoff as an ELF64 core that ReadHandoff, gdb and readelf
 // open. What it is written to should be readable by its owner alone.
 func (h *Handoff) WriteTo(w io.Writer) (int64, error) {
-	if len(h.Segments) >= maxELFSegments {
+	if len(h.Segments) >= maxELFSegments-1 {
 		return 0, fmt.Errorf("emu: handoff: %d segments do not fit into an ELF file", len(h.Segments))
 	}
 	meta, err := json.Marshal(handoffNote{
@@ -67,6 +70,9 @@ func (h *Handoff) WriteTo(w io.Writer) (int64, error) {
 	}
 
 	count := 1 + len(h.Segments)
+	if h.kernel != nil {
+		count++
+	}
 	offset := uint64(elfHeaderSize + elfProgSize*count)
 	header := elf.Header64{
 		Ident: [elf.EI_NIDENT]byte{
@@ -86,6 +92,9 @@ func (h *Handoff) WriteTo(w io.Writer) (int64, error) {
 		})
 		offset += roundUp(uint64(len(s.Data)), efi.PageSize)
 	}
+	if h.kernel != nil {
+		progs = append(progs, elf.Prog64{Type: uint32(partKernel), Off: offset, Filesz: uint64(h.kernel.Size()), Align: efi.PageSize})
+	}
 	head, err := binary.Append(nil, binary.LittleEndian, header)
 	if err == nil {
 		head, err = binary.Append(head, binary.LittleEndian, progs)
@@ -103,6 +112,11 @@ func (h *Handoff) WriteTo(w io.Writer) (int64, error) {
 		}
 		n, err = w.Write(s.Data)
 		total += int64(n)
+	}
+	if err == nil && h.kernel != nil {
+		var n int64
+		n, err = io.Copy(w, io.NewSectionReader(h.kernel, 0, h.kernel.Size()))
+		total += n
 	}
 	return total, err
 }
@@ -200,6 +214,12 @@ func readHandoff(r *io.SectionReader) (*Handoff, error) {
 			if err := h.readSegment(r, p); err != nil {
 				return nil, err
 			}
+		case partKernel:
+			data, err := readPart(r, p.Off, p.Filesz, math.MaxInt64)
+			if err != nil {
+				return nil, fmt.Errorf("kernel: %w", err)
+			}
+			h.kernel = io.NewSectionReader(bytes.NewReader(data), 0, int64(len(data)))
 		}
 	}
 	if !found {

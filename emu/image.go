@@ -32,6 +32,9 @@ type Image struct {
 	owned   []efi.Addr // pool memory that goes with it
 	started bool
 	refused error // SecurityViolation: loaded, but may not be started
+
+	file     *io.SectionReader // of a kernel
+	profiles []pecoff.Profile  // of a unified kernel image
 }
 
 // exitData is what an image gives back beside its status.
@@ -141,6 +144,7 @@ func (m *Machine) load(parent *Image, path efi.DevicePath, r io.ReaderAt, size i
 		m.release(image)
 		return nil, err
 	}
+	image.keep(parsed, r, size)
 	m.images[image.handle] = image
 	return image, nil
 }
@@ -367,10 +371,13 @@ func loadImage(c *Call, bootPolicy efi.Boolean, parent efi.Handle, pathAt efi.Pt
 		}
 	}
 	var data []byte
+	guests := false
 	switch {
 	case source != 0 && size != 0:
-		if data, err = m.mem.Read(source, size); err == nil && !m.inUse(source, size) {
-			data = bytes.Clone(data) // the image may be laid over it: what is checked must be what is loaded
+		if data, err = m.mem.Read(source, size); err == nil {
+			if guests = m.inUse(source, size); !guests {
+				data = bytes.Clone(data) // the image may be laid over it: what is checked must be what is loaded
+			}
 		}
 	case source == 0 && pathAt != 0:
 		data, err = c.readImageFile(path, bootPolicy.Bool())
@@ -387,6 +394,9 @@ func loadImage(c *Call, bootPolicy efi.Boolean, parent efi.Handle, pathAt efi.Pt
 		return err
 	}
 	m.traceImage(image)
+	if guests {
+		image.keepCopy(data)
+	}
 	if err := mem.Store(m.mem, out, image.handle); err != nil {
 		m.release(image)
 		return err
