@@ -59,7 +59,7 @@ func TestWantsLoadFailsClosed(t *testing.T) {
 			return wantsLoad(func(bool) func(*retyped) { return func(o *retyped) { o.callKexecLoad = 1 } })
 		}},
 		{"field in a nil structure", func() (bool, error) {
-			return wantsLoad(func(bool) func(*promoted) { return func(*promoted) {} })
+			return wantsLoad(func(bool) func(*promoted) { return func(o *promoted) { o.right = nil } })
 		}},
 		{"no function", func() (bool, error) { return wantsLoad(func(dry bool) right { return right{!dry} }) }},
 		{"a structure by value", func() (bool, error) {

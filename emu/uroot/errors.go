@@ -45,7 +45,7 @@ func (e *EntryError) Error() string {
 	if e.Line > 0 {
 		line = fmt.Sprintf(":%d", e.Line)
 	}
-	return fmt.Sprintf("%s%s: %v", e.Volume.name(e.File), line, e.Err)
+	return fmt.Sprintf("%s%s: %s", e.Volume.name(e.File), line, clean(e.Err.Error()))
 }
 
 func (e *EntryError) Unwrap() error { return e.Err }
@@ -60,22 +60,22 @@ func (e *lineError) Error() string { return fmt.Sprintf("line %d: %v", e.line, e
 func (e *lineError) Unwrap() error { return e.err }
 
 // name is a file's name in messages.
-func (v Volume) name(file string) string { return printable(path.Join(v.Dir, file)) }
+func (v Volume) name(file string) string { return clean(path.Join(v.Dir, file)) }
 
-// printable makes text from a file fit for a line of a menu: what a terminal
-// might obey, and what is not UTF-8, becomes U+FFFD; long text is cut.
+// printable makes text from a file fit for a line of a menu: clean, and not long.
 func printable(s string) string {
-	var b strings.Builder
-	n := 0
-	for _, r := range s {
-		if n++; n > maxLabel {
-			b.WriteString("…")
-			break
-		}
-		if !unicode.IsPrint(r) {
-			r = unicode.ReplacementChar
-		}
-		b.WriteRune(r)
+	if r := []rune(s); len(r) > maxLabel {
+		s = string(r[:maxLabel]) + "…"
 	}
-	return b.String()
+	return clean(s)
+}
+
+// clean replaces what a terminal might obey, and what is not UTF-8, by U+FFFD.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
 }

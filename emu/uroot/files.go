@@ -93,7 +93,7 @@ func folder(fsys fs.FS, name string) (string, []fs.DirEntry, error) {
 	for part := range strings.SplitSeq(name, "/") {
 		next, info, err := child(fsys, found, part)
 		if err != nil {
-			return found, nil, err
+			return path.Join(found, part), nil, err
 		}
 		if !info.IsDir() {
 			return next, nil, fmt.Errorf("%w: it is no folder", fs.ErrNotExist)

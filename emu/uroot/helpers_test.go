@@ -28,7 +28,9 @@ func ukiFor(t testing.TB, machine pecoff.Machine, sections ...string) []byte {
 }
 
 // plain builds an EFI program that is no kernel.
-func plain() []byte { return petest.Image{Sections: []petest.Section{{Name: ".text", Data: []byte("x")}}}.Bytes() }
+func plain() []byte {
+	return petest.Image{Sections: []petest.Section{{Name: ".text", Data: []byte("x")}}}.Bytes()
+}
 
 func volume(t testing.TB, files map[string][]byte) fstest.MapFS {
 	t.Helper()
