@@ -85,20 +85,32 @@ func readPhysical(root fs.FS, a efi.Addr, n int) ([]byte, error) {
 // biosArea is where a BIOS has the anchors of its tables.
 var biosArea = efi.Range{Start: 0xe0000, End: 0x100000}
 
-// scanBIOS looks for ACPI's anchor where a BIOS has it: at a multiple of 16
-// (ACPI 6.5, §5.2.5.1). The payload gets to see the area.
+// scanBIOS looks for ACPI's anchor where a BIOS has it (ACPI 6.5, §5.2.5.1): in
+// the extended data area, of which the BIOS notes the segment at 0x40e, and in
+// biosArea. The payload gets to see both.
 func scanBIOS(root fs.FS, h *Host) {
-	area, err := readPhysical(root, biosArea.Start, int(biosArea.Size()))
-	if err != nil {
+	if segment, err := readPhysical(root, 0x40e, 2); err == nil {
+		at := efi.Addr(binary.LittleEndian.Uint16(segment)) << 4
+		if at >= 0x400 {
+			scanArea(root, h, efi.Range{Start: at, End: at + 1024})
+		}
+	}
+	scanArea(root, h, biosArea)
+}
+
+// scanArea looks for ACPI's anchor at the multiples of 16 in an area.
+func scanArea(root fs.FS, h *Host, r efi.Range) {
+	area, err := readPhysical(root, r.Start, int(r.Size()))
+	if err != nil || h.hasRAM(r) {
 		return
 	}
-	h.Contents = append(h.Contents, emu.Content{Addr: biosArea.Start, Data: area})
+	h.Contents = append(h.Contents, emu.Content{Addr: r.Start, Data: area})
 	for at := 0; at+32 <= len(area); at += 16 {
-		if entry := area[at:]; bytes.HasPrefix(entry, []byte("RSD PTR ")) && sum(entry[:20]) == 0 {
+		if entry := area[at:]; bytes.HasPrefix(entry, []byte(rsdpSignature)) && sum(entry[:20]) == 0 {
 			if entry[15] >= 2 {
-				h.add(efi.ACPI20TableGUID, biosArea.Start+efi.Addr(at))
+				h.add(efi.ACPI20TableGUID, r.Start+efi.Addr(at))
 			}
-			h.add(efi.ACPITableGUID, biosArea.Start+efi.Addr(at))
+			h.add(efi.ACPITableGUID, r.Start+efi.Addr(at))
 		}
 	}
 }
@@ -115,13 +127,8 @@ func readSMBIOS(root fs.FS, h *Host) {
 	if err != nil || len(data) == 0 || len(data) > maxContent {
 		return
 	}
-	var at efi.Addr
-	switch {
-	case len(entry) >= 24 && bytes.HasPrefix(entry, []byte("_SM3_")):
-		at = efi.Addr(binary.LittleEndian.Uint64(entry[16:]))
-	case len(entry) >= 31 && bytes.HasPrefix(entry, []byte("_SM_")):
-		at = efi.Addr(binary.LittleEndian.Uint32(entry[24:]))
-	default:
+	entry, at, ok := smbiosEntry(entry)
+	if !ok {
 		return
 	}
 	if r, ok := efi.RangeOf(at, uint64(len(data))); !ok || h.hasRAM(r) {
@@ -129,6 +136,28 @@ func readSMBIOS(root fs.FS, h *Host) {
 	}
 	h.SMBIOS = entry
 	h.Contents = append(h.Contents, emu.Content{Addr: at, Data: data})
+}
+
+// smbiosEntry checks an SMBIOS entry point, and returns it without what may be
+// behind it and where it says that the tables are.
+func smbiosEntry(entry []byte) (trimmed []byte, tables efi.Addr, ok bool) {
+	switch {
+	case len(entry) >= 24 && bytes.HasPrefix(entry, []byte("_SM3_")):
+		trimmed, tables = trim(entry, entry[6], 24), efi.Addr(binary.LittleEndian.Uint64(entry[16:]))
+	case len(entry) >= 31 && bytes.HasPrefix(entry, []byte("_SM_")) && bytes.Equal(entry[16:21], []byte("_DMI_")):
+		trimmed, tables = trim(entry, entry[5], 31), efi.Addr(binary.LittleEndian.Uint32(entry[24:]))
+	}
+	return trimmed, tables, trimmed != nil
+}
+
+// trim cuts an entry point to the length that it has noted of itself, nil if that
+// cannot be or the checksum is wrong. (Some of 31 bytes say that they have 30.)
+func trim(entry []byte, length byte, least int) []byte {
+	n := int(length)
+	if n < least-1 || n > len(entry) || sum(entry[:n]) != 0 {
+		return nil
+	}
+	return entry[:max(n, least)]
 }
 
 // hasRAM reports whether a range touches memory that a payload may be given.

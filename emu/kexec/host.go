@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/uefiexec/uefiexec/efi"
@@ -16,7 +17,8 @@ import (
 // Host is what is known of the machine that is to be left: data, read once.
 type Host struct {
 	// Memory is the machine's memory as its firmware described it, sorted and
-	// disjoint, in whole pages: RAM is ConventionalMemory.
+	// disjoint, in whole pages: RAM is ConventionalMemory, what firmware asks to
+	// spare for a special purpose has MemorySP besides.
 	Memory []efi.MemoryDescriptor
 
 	// Tables are the addresses of firmware tables that stay valid, by the GUID
@@ -30,6 +32,10 @@ type Host struct {
 	// SMBIOS is an SMBIOS entry point, of which the payload is given a copy: where
 	// the firmware has it is not always known.
 	SMBIOS []byte
+
+	// Total is what the kernel counts of the RAM, in bytes, and 0 if that is not
+	// known. It loads no more than half of it.
+	Total uint64
 
 	// Flags are the features of the processor, in Linux's words.
 	Flags []string
@@ -53,9 +59,13 @@ func ReadHost(root fs.FS) (*Host, error) {
 	}
 	readTables(root, h)
 	readContents(root, h)
+	readACPI(root, h)
 	readSMBIOS(root, h)
 	if text, err := fs.ReadFile(root, "proc/cpuinfo"); err == nil {
 		h.Flags = cpuFlags(string(text))
+	}
+	if text, err := fs.ReadFile(root, "proc/meminfo"); err == nil {
+		h.Total = memTotal(string(text))
 	}
 	if text, err := fs.ReadFile(root, "sys/kernel/security/lockdown"); err == nil {
 		h.Lockdown = selected(string(text))
@@ -79,6 +89,19 @@ func cpuFlags(cpuinfo string) []string {
 	return nil
 }
 
+// memTotal is the line "MemTotal: 1000 kB" of /proc/meminfo in bytes, 0 if there
+// is none.
+func memTotal(meminfo string) uint64 {
+	for line := range strings.Lines(meminfo) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "MemTotal:" && fields[2] == "kB" {
+			if kib, err := strconv.ParseUint(fields[1], 10, 42); err == nil {
+				return kib << 10
+			}
+		}
+	}
+	return 0
+}
+
 // selected is the word in brackets of a list like "none [integrity]".
 func selected(list string) string {
 	_, rest, ok := strings.Cut(list, "[")
@@ -89,11 +112,16 @@ func selected(list string) string {
 	return word
 }
 
-// Config makes cfg that of a machine on this host's memory.
+// Config makes cfg that of a machine on this host's memory. Of the low megabyte
+// and of memory for a special purpose nothing will be allocated.
 func (h *Host) Config(cfg emu.Config) emu.Config {
 	cfg.MemoryMap, cfg.Contents, cfg.Withhold = h.Memory, h.Contents, nil
 	for _, d := range h.Memory {
-		if r := intersect(d.Range(), lowMemory); d.Type == efi.ConventionalMemory && r.Size() > 0 {
+		r := d.Range()
+		if isRAM(d) {
+			r = intersect(r, lowMemory)
+		}
+		if d.Type == efi.ConventionalMemory && r.Size() > 0 {
 			cfg.Withhold = append(cfg.Withhold, r)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,20 +19,68 @@ import (
 // span is a range of bytes and what it is used for.
 type span struct {
 	efi.Range
-	kind efi.MemoryType
+	use use
 }
 
-// firmwareTypes are the names that Linux gives the entries of the firmware's
-// memory map, in /sys/firmware/memmap and in /proc/iomem.
-var firmwareTypes = map[string]efi.MemoryType{
-	"System RAM":                 efi.ConventionalMemory,
-	"Reserved":                   efi.ReservedMemory,
-	"ACPI Tables":                efi.ACPIReclaimMemory,
-	"ACPI Non-volatile Storage":  efi.ACPIMemoryNVS,
-	"Unusable memory":            efi.UnusableMemory,
-	"Persistent Memory":          efi.PersistentMemory,
-	"Persistent Memory (legacy)": efi.PersistentMemory,
-	"Soft Reserved":              efi.ReservedMemory,
+// use is what a range of a firmware's memory map is for: the higher, the less it
+// is like free memory.
+type use uint8
+
+const (
+	useRAM use = iota
+	useSoftReserved
+	usePersistent
+	useACPITables
+	useACPINVS
+	useUnusable
+	useReserved
+)
+
+// uses are what Linux calls the entries of the firmware's memory map, in
+// /sys/firmware/memmap and in /proc/iomem, and how they are described anew, so
+// that the next kernel makes the same of them. What has another name is reserved.
+var uses = [...]struct {
+	name    string
+	kind    efi.MemoryType
+	purpose efi.MemoryAttribute
+}{
+	useRAM:          {"System RAM", efi.ConventionalMemory, 0},
+	useSoftReserved: {"Soft Reserved", efi.ConventionalMemory, efi.MemorySP},
+	usePersistent:   {"Persistent Memory", efi.PersistentMemory, 0},
+	useACPITables:   {"ACPI Tables", efi.ACPIReclaimMemory, 0},
+	useACPINVS:      {"ACPI Non-volatile Storage", efi.ACPIMemoryNVS, 0},
+	useUnusable:     {"Unusable memory", efi.UnusableMemory, 0},
+	useReserved:     {"Reserved", efi.ReservedMemory, 0},
+}
+
+// attribute is what memory of a use is capable of, and for.
+func (u use) attribute() efi.MemoryAttribute { return cacheability(uses[u].kind) | uses[u].purpose }
+
+// cacheability is what memory of a type is capable of. Kernels take no memory
+// for RAM that is not WB.
+func cacheability(t efi.MemoryType) efi.MemoryAttribute {
+	switch t {
+	case efi.ReservedMemory, efi.UnusableMemory:
+		return 0
+	case efi.PersistentMemory:
+		return efi.MemoryUC | efi.MemoryWC | efi.MemoryWT | efi.MemoryWB | efi.MemoryNV
+	}
+	return efi.MemoryUC | efi.MemoryWC | efi.MemoryWT | efi.MemoryWB
+}
+
+// useOf finds the use with a name.
+func useOf(name string) (use, bool) {
+	for u, row := range uses {
+		if row.name == name || row.name+" (legacy)" == name {
+			return use(u), true
+		}
+	}
+	return useReserved, name == "reserved"
+}
+
+// isRAM reports whether memory is free for any use in a map.
+func isRAM(d efi.MemoryDescriptor) bool {
+	return d.Type == efi.ConventionalMemory && d.Attribute&efi.MemorySP == 0
 }
 
 // maxSpans bounds what is read of a memory map.
@@ -83,7 +132,12 @@ func readFirmwareMemmap(root fs.FS) ([]span, error) {
 	return spans, nil
 }
 
-func newSpan(first, last, kind string) (span, error) {
+// maxAddress is the end of the physical addresses that a processor can have; what
+// is said of those behind is left out.
+const maxAddress = 1 << 52
+
+// newSpan reads one entry of a memory map, last being its last byte.
+func newSpan(first, last, name string) (span, error) {
 	start, err := strconv.ParseUint(strings.TrimPrefix(first, "0x"), 16, 64)
 	if err != nil {
 		return span{}, err
@@ -92,14 +146,11 @@ func newSpan(first, last, kind string) (span, error) {
 	if err != nil {
 		return span{}, err
 	}
-	if end < start || end == 1<<64-1 {
+	if end < start {
 		return span{}, fmt.Errorf("from %#x to %#x", start, end)
 	}
-	t, ok := firmwareTypes[kind]
-	if !ok {
-		t = efi.ReservedMemory
-	}
-	return span{efi.Range{Start: efi.Addr(start), End: efi.Addr(end + 1)}, t}, nil
+	u, _ := useOf(name)
+	return span{efi.Range{Start: efi.Addr(min(start, maxAddress)), End: efi.Addr(min(end, maxAddress-1) + 1)}, u}, nil
 }
 
 // readIOMem reads the top level of /proc/iomem, "00100000-bffdffff : System
@@ -114,16 +165,17 @@ func readIOMem(root fs.FS) ([]span, error) {
 	lines := bufio.NewScanner(bytes.NewReader(raw))
 	for lines.Scan() {
 		line := lines.Text()
-		addresses, kind, ok := strings.Cut(strings.TrimSpace(line), " : ")
+		addresses, name, ok := strings.Cut(strings.TrimSpace(line), " :")
 		first, last, ranged := strings.Cut(addresses, "-")
 		if !ok || !ranged {
 			return nil, fmt.Errorf("/proc/iomem: %q", line)
 		}
 		nested := line[0] == ' '
-		if _, known := firmwareTypes[kind]; nested && kind != "reserved" || !nested && !known {
+		name = strings.TrimSpace(name)
+		if _, known := useOf(name); nested && name != "reserved" || !known {
 			continue
 		}
-		s, err := newSpan(first, last, kind)
+		s, err := newSpan(first, last, name)
 		if err != nil {
 			return nil, fmt.Errorf("/proc/iomem: %q: %w", line, err)
 		}
@@ -146,7 +198,7 @@ func describe(spans []span) ([]efi.MemoryDescriptor, error) {
 	edges := map[efi.Addr]bool{}
 	for i := range spans {
 		s := &spans[i]
-		if s.kind == efi.ConventionalMemory {
+		if s.use <= useSoftReserved {
 			s.Start, s.End = (s.Start + efi.PageSize - 1).PageDown(), s.End.PageDown()
 		} else {
 			s.Start, s.End = s.Start.PageDown(), (s.End + efi.PageSize - 1).PageDown()
@@ -155,58 +207,36 @@ func describe(spans []span) ([]efi.MemoryDescriptor, error) {
 			edges[s.Start], edges[s.End] = true, true
 		}
 	}
-	cuts := make([]efi.Addr, 0, len(edges))
-	for a := range edges {
-		cuts = append(cuts, a)
-	}
-	slices.Sort(cuts)
+	cuts := slices.Sorted(maps.Keys(edges))
 	var descs []efi.MemoryDescriptor
-	ram := false
 	for i := 1; i < len(cuts); i++ {
 		r := efi.Range{Start: cuts[i-1], End: cuts[i]}
-		kind, ok := kindOf(spans, r)
+		u, ok := useIn(spans, r)
 		if !ok {
 			continue
 		}
-		ram = ram || kind == efi.ConventionalMemory
 		d := efi.MemoryDescriptor{
-			Type: kind, PhysicalStart: r.Start, NumberOfPages: r.Size() / efi.PageSize, Attribute: cacheability(kind),
+			Type: uses[u].kind, PhysicalStart: r.Start, NumberOfPages: r.Size() / efi.PageSize, Attribute: u.attribute(),
 		}
-		if n := len(descs); n > 0 && descs[n-1].Type == kind && descs[n-1].Range().End == r.Start {
+		if n := len(descs); n > 0 && descs[n-1].Type == d.Type && descs[n-1].Attribute == d.Attribute && descs[n-1].Range().End == r.Start {
 			descs[n-1].NumberOfPages += d.NumberOfPages
 		} else {
 			descs = append(descs, d)
 		}
 	}
-	if !ram {
+	if !slices.ContainsFunc(descs, isRAM) {
 		return nil, errors.New("the memory map has no RAM")
 	}
 	return descs, nil
 }
 
-// kindOf is what a range is used for that lies in some spans whole: the one that
-// is the least like free memory.
-func kindOf(spans []span, r efi.Range) (efi.MemoryType, bool) {
-	found, ok := efi.ConventionalMemory, false
+// useIn is what a range is used for that no span overlaps in part: the least like
+// free memory of all that is said of it, or false if nothing is.
+func useIn(spans []span, r efi.Range) (found use, ok bool) {
 	for _, s := range spans {
 		if s.Covers(r) {
-			if !ok || found == efi.ConventionalMemory || s.kind == efi.ReservedMemory {
-				found = s.kind
-			}
-			ok = true
+			found, ok = max(found, s.use), true
 		}
 	}
 	return found, ok
-}
-
-// cacheability is what memory of a type is capable of. Kernels take no memory
-// for RAM that is not WB.
-func cacheability(t efi.MemoryType) efi.MemoryAttribute {
-	switch t {
-	case efi.ReservedMemory, efi.UnusableMemory:
-		return 0
-	case efi.PersistentMemory:
-		return efi.MemoryUC | efi.MemoryWC | efi.MemoryWT | efi.MemoryWB | efi.MemoryNV
-	}
-	return efi.MemoryUC | efi.MemoryWC | efi.MemoryWT | efi.MemoryWB
 }
