@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 )
 
 // ErrRefused is what errors answer to errors.Is when the running kernel does not
@@ -30,11 +31,20 @@ func (h *Host) allowed() error {
 
 // explain says what an error of kexec_load(2) means.
 func explain(err error) error {
+	refused := func(text string) error { return fmt.Errorf("%w: %w: %s", ErrRefused, err, text) }
 	switch {
+	case errors.Is(err, syscall.EACCES):
+		return refused("its IMA policy, or another security module, wants kexec images that are signed; kexec_file_load can load such")
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w: %w: it needs CAP_SYS_BOOT, a kernel that is not locked down, an IMA policy that does not appraise kexec images, and kernel.kexec_load_limit_reboot not used up", ErrRefused, err)
+		return refused("it needs root with CAP_SYS_BOOT, a kernel that is not locked down, an IMA policy that does not appraise kexec images, and kernel.kexec_load_limit_reboot not used up")
 	case errors.Is(err, errors.ErrUnsupported):
-		return fmt.Errorf("%w: %w: it was built without kexec_load", ErrRefused, err)
+		return refused("it was built without kexec_load")
+	case errors.Is(err, syscall.ENOMEM):
+		return fmt.Errorf("%w: there must be as much memory free as is loaded", err)
+	case errors.Is(err, syscall.EBUSY):
+		return fmt.Errorf("%w: another program loads, or the kernel cannot stop its processors", err)
+	case errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%w: it does not accept the layout", err)
 	}
 	return err
 }

@@ -3,6 +3,7 @@
 package kexec
 
 import (
+	"errors"
 	"fmt"
 
 	uroot "github.com/u-root/u-root/pkg/boot/kexec"
@@ -13,11 +14,20 @@ import (
 // load is kexec_load(2).
 func load(entry efi.Addr, list []segment) error {
 	var segments uroot.Segments
+	var zeros [efi.PageSize]byte
 	for _, s := range list {
-		segments = append(segments, uroot.NewSegment(s.data, uroot.Range{Start: uintptr(s.Start), Size: uint(s.Size())}))
+		data := s.data
+		if len(data) == 0 {
+			data = zeros[:] // u-root takes no segment without data
+		}
+		segments = append(segments, uroot.NewSegment(data, uroot.Range{Start: uintptr(s.Start), Size: uint(s.Size())}))
 	}
-	if err := uroot.Load(uintptr(entry), segments, 0); err != nil {
-		return fmt.Errorf("kexec: %w", explain(err))
+	err := uroot.Load(uintptr(entry), segments, 0)
+	if failed := (uroot.ErrKexec{}); errors.As(err, &failed) {
+		err = explain(fmt.Errorf("kexec_load: %w", failed.Errno))
+	}
+	if err != nil {
+		return fmt.Errorf("kexec: %w", err)
 	}
 	return nil
 }
