@@ -63,23 +63,14 @@ func (m *Machine) Boot(ctx context.Context, image io.ReaderAt, opts BootOptions)
 	}
 	m.engine, err = m.cfg.Engine(cpu.Config{Arch: m.cfg.Arch, Memory: m.mem, Gates: m.gateRange})
 	if err != nil {
+		m.release(root)
 		return nil, fmt.Errorf("emu: %w", err)
 	}
 	defer func() { m.engine.Close() }()
 
 	m.state = stateRunning
-	m.frames = m.frames[:0]
-	m.regs = cpu.Regs{}
-	m.regs.GP[m.abi.Stack] = uint64(m.stack.End)
-	m.regs.Flags = initialFlags(m.cfg.Arch)
-	fp := cpu.InitialFP(m.cfg.Arch)
-	if err = m.engine.SetFP(&fp); err == nil {
-		if err = m.enterImage(root, frame{}); errors.Is(err, errSwitched) {
-			err = m.run(0)
-		}
-	}
-	var handoff *Handoff
-	if errors.Is(err, errFrozen) {
+	if err = m.start(root); errors.Is(err, errFrozen) {
+		var handoff *Handoff
 		if handoff, err = m.freeze(); err == nil {
 			m.state = stateFrozen
 			return handoff, nil
@@ -95,6 +86,22 @@ func (m *Machine) Boot(ctx context.Context, image io.ReaderAt, opts BootOptions)
 		m.state, m.watchdog = stateOpen, time.Time{}
 	}
 	return nil, err
+}
+
+// start enters the image that Boot has loaded, in the state that §2.3.4 and
+// §2.3.6 describe, and runs until there is an error.
+func (m *Machine) start(root *Image) error {
+	m.frames = m.frames[:0]
+	m.regs = cpu.Regs{Flags: initialFlags(m.cfg.Arch)}
+	m.regs.GP[m.abi.Stack] = uint64(m.stack.End)
+	fp := cpu.InitialFP(m.cfg.Arch)
+	if err := m.engine.SetFP(&fp); err != nil {
+		return fmt.Errorf("emu: engine: %w", err)
+	}
+	if err := m.enterImage(root, frame{}); !errors.Is(err, errSwitched) {
+		return err
+	}
+	return m.run(0)
 }
 
 func initialFlags(arch cpu.Arch) uint64 {
@@ -162,6 +169,7 @@ func (m *Machine) dispatch() error {
 	if g.service == nil {
 		return m.returned(frameKind(index))
 	}
+	m.system.halts = 0
 	if m.stats.Calls++; m.stats.Calls > m.limits.Calls {
 		return m.limit("calls", fmt.Sprint(m.limits.Calls))
 	}

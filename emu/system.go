@@ -11,6 +11,7 @@ import (
 // systemState is what privileged instructions have left behind.
 type systemState struct {
 	interruptsOff bool
+	halts         int // without a service call between them
 }
 
 // Control registers as a payload finds them on x86-64 (§2.3.4): protected mode
@@ -64,11 +65,18 @@ var msrs = map[uint32]uint64{
 	0x00000277: 0x0007040600070406,          // IA32_PAT at reset
 }
 
+// maxHalts is when a guest that does nothing else is taken to have stopped for
+// good: after a minute.
+const maxHalts = 6000
+
 // halt idles for a tick, as the timer interrupt wakes the processor. With
 // interrupts off there is nothing that could.
 func (m *Machine) halt(exit cpu.Exit) error {
 	if m.system.interruptsOff {
 		return m.faulted(exit, errors.New("halted with interrupts off"))
+	}
+	if m.system.halts++; m.system.halts > maxHalts && len(m.events.timed) == 0 {
+		return stop{&LimitError{What: "waits for ever", Limit: "halted, no timer", Where: m.locate(exit.Addr)}}
 	}
 	// The timer interrupt itself wakes the processor, whether an event is due
 	// or not.
