@@ -32,10 +32,14 @@ func (m *Machine) devicePath(h efi.Handle) (efi.DevicePath, error) {
 }
 
 // locate finds, among the handles with the protocol, the one whose device path
-// is the longest prefix of path, and what is left of path behind it.
+// is the longest prefix of path, and what is left of path behind it. Once Boot's
+// context is done it looks no further: a guest can make this take long.
 func (m *Machine) locateByPath(guid efi.GUID, path efi.DevicePath) (h efi.Handle, rest efi.DevicePath, ok bool) {
 	best := -1
 	for _, candidate := range m.handles.with(&guid) {
+		if m.ctx != nil && m.ctx.Err() != nil {
+			break
+		}
 		prefix, err := m.devicePath(candidate.id)
 		if err == nil && len(prefix) > best && path.HasPrefix(prefix) {
 			best, h = len(prefix), candidate.id

@@ -192,6 +192,34 @@ func TestWildReset(t *testing.T) {
 	}
 }
 
+// A guest with many long device paths cannot keep the host busy beyond its time.
+func TestManyDevicePaths(t *testing.T) {
+	begin := time.Now()
+	cfg := emu.Config{Limits: emu.Limits{Time: 200 * time.Millisecond}, Clock: emu.VirtualClock(start)}
+	_, err := emutest.Go(t, cfg, nil, func(g *guest) efi.Status {
+		var path efi.DevicePath
+		for range 16000 {
+			path = append(path, efi.Node{Type: efi.NodeHardware, SubType: 1})
+		}
+		at := pool(g, path.Bytes())
+		guid, h := g.GUID(efi.DevicePathProtocolGUID), local[efi.Handle](g, 0)
+		for range 2000 {
+			puppet.Store(g.Thread, h, 0)
+			g.Boot("InstallProtocolInterface", h, guid, efi.NativeInterface, at)
+		}
+		for {
+			g.Boot("InstallMultipleProtocolInterfaces", h, guid, at, guid, at, guid, at, guid, at, 0)
+		}
+	})
+	var limit *emu.LimitError
+	if !errors.As(err, &limit) || limit.What != "time" {
+		t.Errorf("%v", err)
+	}
+	if d := time.Since(begin); d > 5*time.Second {
+		t.Errorf("it took %v", d)
+	}
+}
+
 // Many notifications at once, and many timers that run out together, take the
 // host no longer than the guest.
 func TestManyEvents(t *testing.T) {
