@@ -14,6 +14,8 @@ import (
 	"github.com/uefiexec/uefiexec/emu/resident"
 )
 
+const giant = 1 << 30
+
 // mapped is what the payload finds mapped: everything from the bottom to the end
 // of the memory, and 4 GiB at least, below which the devices lie.
 func (h *Host) mapped() resident.Range {
@@ -23,24 +25,32 @@ func (h *Host) mapped() resident.Range {
 			end = max(end, uint64(d.Range().End))
 		}
 	}
-	const giant = 1 << 30
 	return resident.Range{Start: 0, End: (end + giant - 1) &^ (giant - 1)}
 }
 
-// trampolinePages is how many pages a trampoline may need on this host: code,
-// lists, stack, and page tables, of which there is one for every GiB where the
-// processor has no pages of that size.
+// trampolinePages is how many pages a trampoline may need on this host: code and
+// stack, the lists of what it verifies and scatters, and page tables. Of these
+// there are two at the top, one for every 512 GiB, one for every GiB where the
+// processor has no pages of that size, and a few for what has to do with devices.
 func (h *Host) trampolinePages() uint64 {
-	pages := uint64(16)
+	const others, devices = 2 + 1, 4
+	lists := efi.Pages(maxScattered*listSize + 2*maxSegments*64)
+	gibs := h.mapped().End / giant
+	pages := others + lists + 2 + (gibs+511)/512 + devices
 	if !slices.Contains(h.Flags, "pdpe1gb") {
-		pages += h.mapped().End >> 30
+		pages += gibs
 	}
 	return pages
 }
 
-// buildTrampoline makes the trampoline of a handoff, for the range that was
-// reserved for it, and returns it with its entry point.
+// buildTrampoline is trampoline for segments alone.
 func (h *Host) buildTrampoline(handoff *emu.Handoff, at efi.Range, segments []segment, opts Options) ([]byte, efi.Addr, error) {
+	return h.trampoline(handoff, at, layout{segments: segments}, opts)
+}
+
+// trampoline makes the trampoline of a handoff, for the range that was reserved
+// for it, and returns it with its entry point.
+func (h *Host) trampoline(handoff *emu.Handoff, at efi.Range, l layout, opts Options) ([]byte, efi.Addr, error) {
 	if handoff.Arch != cpu.AMD64 {
 		return nil, 0, fmt.Errorf("kexec: no trampoline for %v", handoff.Arch)
 	}
@@ -54,14 +64,16 @@ func (h *Host) buildTrampoline(handoff *emu.Handoff, at efi.Range, segments []se
 			PC: handoff.Regs.PC, Flags: handoff.Regs.Flags, GP: handoff.Regs.GP,
 			V: handoff.FP.V, Ctrl: handoff.FP.Ctrl, Status: handoff.FP.Status, X87: handoff.FP.X87,
 		},
-		RAM:        []resident.Range{h.mapped()}, // MTRRs tell what of it are devices
+		RAM:        without(h.mapped(), opts.Console), // MTRRs tell what of it are devices
 		Verify:     opts.Verify,
 		Console:    opts.Console,
+		Copies:     l.copies,
+		Zeros:      l.zeros,
 		SHA:        slices.Contains(h.Flags, "sha_ni"),
 		GiantPages: slices.Contains(h.Flags, "pdpe1gb"),
 	}
 	if opts.Verify {
-		for _, s := range segments {
+		for _, s := range l.segments {
 			p.Regions = append(p.Regions, resident.Region{
 				Range: resident.Range{Start: uint64(s.Start), End: uint64(s.End)}, SHA256: s.digest(),
 			})
@@ -72,9 +84,19 @@ func (h *Host) buildTrampoline(handoff *emu.Handoff, at efi.Range, segments []se
 		return nil, 0, fmt.Errorf("kexec: %w", err)
 	}
 	if uint64(len(image)) > at.Size() {
-		return nil, 0, fmt.Errorf("kexec: a trampoline of %d bytes does not fit into %v", len(image), at)
+		return nil, 0, fmt.Errorf("kexec: a trampoline of %d bytes does not fit into %v: run the image again, here", len(image), at)
 	}
 	return image, at.Start + efi.Addr(t.Entry()), nil
+}
+
+// without cuts the page of a console's registers out of a range of RAM.
+func without(r resident.Range, console resident.Console) []resident.Range {
+	page := console.Address &^ (efi.PageSize - 1)
+	if console.Kind <= resident.ConsolePort || page < r.Start || page >= r.End {
+		return []resident.Range{r}
+	}
+	parts := []resident.Range{{Start: r.Start, End: page}, {Start: page + efi.PageSize, End: r.End}}
+	return slices.DeleteFunc(parts, func(r resident.Range) bool { return r.Start == r.End })
 }
 
 // digest is the SHA-256 of a segment as it will be in memory.
@@ -99,23 +121,26 @@ func (h *Host) segments(handoff *emu.Handoff, opts Options) ([]segment, efi.Addr
 	if len(handoff.Reserved) == 0 {
 		return nil, 0, errNoRoom
 	}
+	room := handoff.Reserved[0]
+	if room.Size() == 0 || !room.Start.PageAligned() || !room.End.PageAligned() {
+		return nil, 0, errNoRoom
+	}
 	if err := h.sameMachine(handoff); err != nil {
 		return nil, 0, err
 	}
 	if err := freshSeed(handoff); err != nil {
 		return nil, 0, err
 	}
-	room := handoff.Reserved[0]
-	list, err := plan(cut(handoff.Segments, room), handoff.MemoryMap, maxSegments-1)
+	l, err := h.lay(cut(handoff.Segments, room), handoff.MemoryMap, room, maxSegments-1)
 	if err != nil {
 		return nil, 0, err
 	}
-	image, entry, err := h.buildTrampoline(handoff, room, list, opts)
+	image, entry, err := h.trampoline(handoff, room, l, opts)
 	if err != nil {
 		return nil, 0, err
 	}
-	list = append(list, segment{room, image})
-	return list, entry, h.check(list)
+	l.segments = append(l.segments, segment{room, image})
+	return l.segments, entry, h.check(l)
 }
 
 // cut takes a range out of a handoff's segments.
