@@ -21,6 +21,7 @@ func load(ctx context.Context, args []string, s streams) error {
 	verify := f.Bool("verify", false, "have the trampoline compare all that is loaded with its SHA-256 before it jumps")
 	console := f.String("console", "", "`CONSOLE` for the trampoline's message: ttyS0 to ttyS3, or the number of an I/O port")
 	reuse := f.Bool("reuse-cmdline", false, "put the running kernel's command line before the load options")
+	backend := f.String("backend", backendKexec, "`BACKEND`, kexec: the frozen machine; file: its signed kernel, initrd and command line alone, where the running kernel refuses the other")
 	if err := f.parse(args); err != nil {
 		return err
 	}
@@ -30,6 +31,9 @@ func load(ctx context.Context, args []string, s streams) error {
 	opts := kexec.Options{Verify: *verify}
 	var err error
 	if opts.Console, err = parseConsole(*console); err != nil {
+		return err
+	}
+	if err := checkBackend(*backend, false, opts); err != nil {
 		return err
 	}
 	if *reuse {
@@ -48,9 +52,12 @@ func load(ctx context.Context, args []string, s streams) error {
 		return err
 	}
 	defer closeAll()
+	if *backend == backendFile {
+		return loadFile(s, host, handoff)
+	}
 	done, err := kexec.Load(host, handoff, opts)
 	if err != nil {
-		return err
+		return adviseFile(host, err)
 	}
 	fmt.Fprintf(s.err, "uefiexec: loaded %.1f MiB in %d segments; the next boot sees a copy of the variables, and what it changes there does not reach the firmware\n",
 		float64(done.Bytes)/(1<<20), done.Segments)
