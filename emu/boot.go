@@ -81,11 +81,15 @@ func getNextMonotonicCount(c *Call, count efi.Ptr[uint64]) error {
 }
 
 func stall(c *Call, microseconds uint64) error {
-	m := c.m
 	d := time.Duration(1<<63 - 1)
 	if microseconds < uint64(d/time.Microsecond) {
 		d = time.Duration(microseconds) * time.Microsecond
 	}
+	return c.m.pause(d)
+}
+
+// pause lets time pass in which the guest does nothing, up to its limit.
+func (m *Machine) pause(d time.Duration) error {
 	left := m.limits.Stalled - m.stalled
 	m.stalled += min(d, left)
 	if d > left {

@@ -196,7 +196,7 @@ func waitForEvent(c *Call, n uint64, list efi.Addr, index efi.Ptr[uint64]) error
 	case m.events.tpl != efi.TPLApplication:
 		return fmt.Errorf("at priority %v: %w", m.events.tpl, efi.Unsupported)
 	}
-	polled, alive := false, len(m.events.timed) > 0
+	polled, asks, alive := false, false, len(m.events.timed) > 0
 	for i := range n {
 		id, err := mem.Load(m.mem, efi.Ptr[efi.Event](list)+efi.Ptr[efi.Event](8*i))
 		if err != nil {
@@ -214,6 +214,7 @@ func waitForEvent(c *Call, n uint64, list efi.Addr, index efi.Ptr[uint64]) error
 		}
 		outside, err := m.check(e)
 		alive = alive || outside
+		asks = asks || e.typ&efi.EventNotifyWait != 0 && e.notify != 0
 		switch {
 		case err == nil:
 			return mem.Store(m.mem, index, i)
@@ -221,13 +222,20 @@ func waitForEvent(c *Call, n uint64, list efi.Addr, index efi.Ptr[uint64]) error
 			polled = true
 		}
 	}
-	if !polled && len(m.events.queue) == 0 {
-		if !alive {
-			return m.limit("waits for ever", "no timer and no input")
-		}
-		if err := m.idle(); err != nil {
-			return err
-		}
+	if polled || len(m.events.queue) > 0 {
+		return errRetry
+	}
+	var err error
+	switch {
+	case asks: // a function of the guest's says when: it is asked every tick
+		err = m.pause(timerTick)
+	case alive:
+		err = m.idle()
+	default:
+		err = m.limit("waits for ever", "no timer and no input")
+	}
+	if err != nil {
+		return err
 	}
 	return errRetry
 }

@@ -4,6 +4,7 @@ package emu
 
 import (
 	"io"
+	"math"
 	"time"
 
 	"github.com/uefiexec/uefiexec/efi"
@@ -82,7 +83,7 @@ type ImagePolicy interface {
 type Limits struct {
 	Time    time.Duration // the host's time for Boot: 10 minutes
 	Calls   int64         // service calls: 20 million
-	Stalled time.Duration // the guest's time spent in Stall: 10 minutes
+	Stalled time.Duration // the guest's time spent in Stall, and asking for events: 10 minutes
 	Nesting int           // images, notifications and host calls inside each other: 32
 	Handles int           // handles, events, and users of one protocol: 65536 each; protocols: 4 times that
 	Image   int64         // bytes of one image file: 2 GiB
@@ -102,8 +103,8 @@ func (l Limits) withDefaults() Limits {
 		Time:    time.Duration(def(int64(l.Time), int64(10*time.Minute))),
 		Calls:   def(l.Calls, 20_000_000),
 		Stalled: time.Duration(def(int64(l.Stalled), int64(10*time.Minute))),
-		Nesting: int(def(int64(l.Nesting), 32)),
-		Handles: int(def(int64(l.Handles), 65536)),
+		Nesting: int(min(def(int64(l.Nesting), 32), math.MaxInt32)),
+		Handles: int(min(def(int64(l.Handles), 65536), math.MaxInt32)),
 		Image:   def(l.Image, 2<<30),
 	}
 }

@@ -33,11 +33,12 @@ type frame struct {
 	tpl    efi.TPL
 
 	image    *Image
-	fp       cpu.FPState       // the caller's, for Exit, which returns for callees that do not
+	fp       cpu.FPState       // the caller's: for Exit, which returns for callees that do not, and if inside
 	sizeOut  efi.Ptr[uint64]   // StartImage's ExitDataSize
 	dataOut  efi.Ptr[efi.Addr] // and ExitData
 	result   uint64            // of a frameCall
 	finished bool
+	inside   bool // the notification came between two instructions, at no call
 	waiting  bool // the guest is left at a gate: see errRetry
 }
 
@@ -93,7 +94,12 @@ func (m *Machine) returned(kind frameKind) error {
 		f := m.pop()
 		m.regs = f.caller
 		m.events.tpl = f.tpl
-		return m.deliver()
+		if f.inside {
+			if err := m.engine.SetFP(&f.fp); err != nil {
+				return stop{fmt.Errorf("emu: engine: %w", err)}
+			}
+		}
+		return m.interrupt(f.inside)
 	default:
 		f := m.top()
 		f.result, f.finished = result, true
@@ -103,7 +109,11 @@ func (m *Machine) returned(kind frameKind) error {
 
 // deliver makes the guest enter the next notification that is due. It is the
 // one place where notifications start, at the end of a service.
-func (m *Machine) deliver() error {
+func (m *Machine) deliver() error { return m.interrupt(false) }
+
+// interrupt is deliver; inside says that the guest is not at a call, after which
+// the vector registers may be anything.
+func (m *Machine) interrupt(inside bool) error {
 	if len(m.events.timed) > 0 {
 		m.events.tick(m.clock.Now())
 	}
@@ -111,7 +121,13 @@ func (m *Machine) deliver() error {
 	if e == nil {
 		return nil
 	}
-	if err := m.push(frame{kind: frameNotify, caller: m.regs, tpl: m.events.tpl}); err != nil {
+	f := frame{kind: frameNotify, caller: m.regs, tpl: m.events.tpl, inside: inside}
+	if inside {
+		if err := m.engine.FP(&f.fp); err != nil {
+			return stop{fmt.Errorf("emu: engine: %w", err)}
+		}
+	}
+	if err := m.push(f); err != nil {
 		return err
 	}
 	m.events.tpl = e.tpl

@@ -84,5 +84,5 @@ func (m *Machine) halt(exit cpu.Exit) error {
 	if err := m.checkTime(); err != nil {
 		return err
 	}
-	return m.deliver()
+	return m.interrupt(true)
 }
