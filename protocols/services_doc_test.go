@@ -32,6 +32,7 @@ var documented = []struct {
 	{"simpleTextInputExProtocol", "§12.2", &simpleTextInputExProtocol},
 	{"simpleTextInputProtocol", "§12.3", &simpleTextInputProtocol},
 	{"simpleTextOutputProtocol", "§12.4", &simpleTextOutputProtocol},
+	{"graphicsOutputProtocol", "§12.9", &graphicsOutputProtocol},
 	{"loadFile2Protocol", "§13.2", &loadFile2Protocol},
 	{"simpleFileSystemProtocol", "§13.4", &simpleFileSystemProtocol},
 	{"fileProtocol", "§13.5", &fileProtocol},
