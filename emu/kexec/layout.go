@@ -26,17 +26,6 @@ type segment struct {
 // is gained by it.
 const maxFill = 16 << 20
 
-// plan makes at most limit segments of a handoff's: runs that touch may become
-// one, and gaps between runs are filled with zeros if the payload's memory map
-// says that they are free. What costs the least is joined first.
-func plan(segments []emu.Segment, memory []efi.MemoryDescriptor, limit int) ([]segment, error) {
-	list := join(pieces(segments), memory, limit, maxFill)
-	if len(list) > limit {
-		return nil, fmt.Errorf("kexec: %d pieces of memory do not fit into %d segments", len(list), limit)
-	}
-	return list, nil
-}
-
 // pieces are a handoff's segments, zeros behind data as part of it: they cost
 // nothing there.
 func pieces(segments []emu.Segment) []segment {

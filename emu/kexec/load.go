@@ -32,14 +32,14 @@ func Load(host *Host, handoff *emu.Handoff, opts Options) (Loaded, error) {
 	if err := host.allowed(); err != nil {
 		return Loaded{}, err
 	}
-	list, entry, err := host.segments(handoff, opts)
+	l, entry, err := host.layout(handoff, opts)
 	if err != nil {
 		return Loaded{}, err
 	}
-	done := Loaded{Segments: len(list)}
-	for _, s := range list {
+	done := Loaded{Segments: len(l.segments)}
+	for _, s := range l.segments {
 		done.Bytes += uint64(len(s.data))
 		done.Memory += s.Size()
 	}
-	return done, load(entry, list)
+	return done, load(entry, l.segments)
 }

@@ -43,11 +43,6 @@ func (h *Host) trampolinePages() uint64 {
 	return pages
 }
 
-// buildTrampoline is trampoline for segments alone.
-func (h *Host) buildTrampoline(handoff *emu.Handoff, at efi.Range, segments []segment, opts Options) ([]byte, efi.Addr, error) {
-	return h.trampoline(handoff, at, layout{segments: segments}, opts)
-}
-
 // trampoline makes the trampoline of a handoff, for the range that was reserved
 // for it, and returns it with its entry point.
 func (h *Host) trampoline(handoff *emu.Handoff, at efi.Range, l layout, opts Options) ([]byte, efi.Addr, error) {
@@ -115,32 +110,32 @@ func (s segment) digest() [sha256.Size]byte {
 // errNoRoom says that a handoff was not made for kexec.
 var errNoRoom = errors.New("kexec: the handoff has no room for a trampoline: Prepare was not called")
 
-// segments lays out all that is to be loaded, trampoline included, and returns
-// it with the entry point.
-func (h *Host) segments(handoff *emu.Handoff, opts Options) ([]segment, efi.Addr, error) {
+// layout lays out all that is to be loaded, trampoline included, and returns it
+// with the entry point.
+func (h *Host) layout(handoff *emu.Handoff, opts Options) (layout, efi.Addr, error) {
 	if len(handoff.Reserved) == 0 {
-		return nil, 0, errNoRoom
+		return layout{}, 0, errNoRoom
 	}
 	room := handoff.Reserved[0]
 	if room.Size() == 0 || !room.Start.PageAligned() || !room.End.PageAligned() {
-		return nil, 0, errNoRoom
+		return layout{}, 0, errNoRoom
 	}
 	if err := h.sameMachine(handoff); err != nil {
-		return nil, 0, err
+		return layout{}, 0, err
 	}
 	if err := freshSeed(handoff); err != nil {
-		return nil, 0, err
+		return layout{}, 0, err
 	}
 	l, err := h.lay(cut(handoff.Segments, room), handoff.MemoryMap, room, maxSegments-1)
 	if err != nil {
-		return nil, 0, err
+		return layout{}, 0, err
 	}
 	image, entry, err := h.trampoline(handoff, room, l, opts)
 	if err != nil {
-		return nil, 0, err
+		return layout{}, 0, err
 	}
 	l.segments = append(l.segments, segment{room, image})
-	return l.segments, entry, h.check(l)
+	return l, entry, h.check(l)
 }
 
 // cut takes a range out of a handoff's segments.
