@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strings"
 
+	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu"
 	"github.com/uefiexec/uefiexec/emu/kexec"
 )
@@ -21,6 +22,7 @@ func load(ctx context.Context, args []string, s streams) error {
 	verify := f.Bool("verify", false, "have the trampoline compare all that is loaded with its SHA-256 before it jumps")
 	console := f.String("console", "", "`CONSOLE` for the trampoline's message: ttyS0 to ttyS3, or the number of an I/O port")
 	reuse := f.Bool("reuse-cmdline", false, "put the running kernel's command line before the load options")
+	crash := f.Bool("p", false, "load for a panic of the running kernel, into the memory that crashkernel= has set aside; implies -verify")
 	backend := f.String("backend", backendKexec, "`BACKEND`, kexec: the frozen machine; file: its signed kernel, initrd and command line alone, where the running kernel refuses the other")
 	if err := f.parse(args); err != nil {
 		return err
@@ -33,7 +35,7 @@ func load(ctx context.Context, args []string, s streams) error {
 	if opts.Console, err = parseConsole(*console); err != nil {
 		return err
 	}
-	if err := checkBackend(*backend, false, opts); err != nil {
+	if err := checkBackend(*backend, *crash, opts); err != nil {
 		return err
 	}
 	if *reuse {
@@ -46,6 +48,9 @@ func load(ctx context.Context, args []string, s streams) error {
 	host, err := kexec.ReadHost(os.DirFS("/"))
 	if err != nil {
 		return err
+	}
+	if *crash {
+		return f.loadCrash(ctx, s, host, opts)
 	}
 	handoff, closeAll, err := f.frozen(ctx, s, host)
 	if err != nil {
@@ -61,6 +66,38 @@ func load(ctx context.Context, args []string, s streams) error {
 	}
 	fmt.Fprintf(s.err, "uefiexec: loaded %.1f MiB in %d segments; the next boot sees a copy of the variables, and what it changes there does not reach the firmware\n",
 		float64(done.Bytes)/(1<<20), done.Segments)
+	return nil
+}
+
+// loadCrash is load -p. The load options name the ELF core header; a UKI gets its
+// own command line with it, unless others are given.
+func (f *runFlags) loadCrash(ctx context.Context, s streams, host *kexec.Host, opts kexec.Options) error {
+	crash, err := host.Crash(os.DirFS("/"))
+	if err != nil {
+		return err
+	}
+	src, err := openSource(f.image, f.esp)
+	if err != nil {
+		return err
+	}
+	f.cmdline, err = crash.LoadOptions(src.image, src.image.Size(), f.cmdline)
+	src.close()
+	if err != nil {
+		return err
+	}
+	handoff, closeAll, err := f.frozen(ctx, s, crash.Host)
+	if errors.Is(err, efi.OutOfResources) {
+		return fmt.Errorf("%w: the running kernel has set aside %d MiB, by crashkernel=", err, crash.Region.Size()>>20)
+	}
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	done, err := kexec.LoadCrash(crash, handoff, opts)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.err, "uefiexec: loaded %.1f MiB in %d segments, for a panic\n", float64(done.Bytes)/(1<<20), done.Segments)
 	return nil
 }
 
