@@ -26,6 +26,7 @@ func TestConsoles(t *testing.T) {
 	}{
 		{"none", resident.Console{}, 0, 0, 0, ""},
 		{"port", resident.Console{Kind: resident.ConsolePort, Address: 0x2f8}, 0, 0, 0, said},
+		{"port, stride 2", resident.Console{Kind: resident.ConsolePort, Address: 0x2f8, Shift: 1}, 0, 0, 0, said},
 		{"8250", resident.Console{Kind: resident.Console8250, Address: uint64(dataAt)}, dataAt + 5, dataAt, 0x20, said},
 		{"8250, stride 4", resident.Console{Kind: resident.Console8250, Address: uint64(dataAt), Shift: 2}, dataAt + 20, dataAt, 0x20, said},
 		{"8250, 32 bits", resident.Console{Kind: resident.Console8250x32, Address: uint64(dataAt), Shift: 2}, dataAt + 20, dataAt, 0x7fffff20, said},
@@ -78,7 +79,7 @@ func (g *guest) console(r *cpu.Regs, c resident.Console, at efi.Addr) string {
 		switch {
 		case exit.Kind == cpu.Halt:
 			return string(said)
-		case exit.Kind == cpu.Port && !exit.Out && uint64(exit.Number) == c.Address+5:
+		case exit.Kind == cpu.Port && !exit.Out && uint64(exit.Number) == c.Address+5<<c.Shift:
 			ready ^= 0x20
 			exit.PortIn(r, ready)
 		case exit.Kind == cpu.Port && exit.Out && uint64(exit.Number) == c.Address && exit.Width == 1 && ready == 0x20:

@@ -156,7 +156,7 @@ func runQEMU(t *testing.T, name, stop string, args ...string) []byte {
 		t.Fatal(err)
 	}
 	serial := file(t, nil)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, qemu, append(args, "-nodefaults", "-display", "none", "-no-reboot", "-serial", "file:"+serial)...)
 	var out bytes.Buffer

@@ -141,6 +141,38 @@ func TestPageTables(t *testing.T) {
 	}
 }
 
+// The bits of the entries, as the manuals have them.
+func TestPageTableEntries(t *testing.T) {
+	for _, test := range []struct {
+		format              *tableFormat
+		page, large, device uint64
+		table               uint64 // the bits of each that leads to a table
+	}{
+		{&formatX64, 0x1063, 0x2000e3, 0x40007b, 0x23},
+		{&formatAA64, 0x1703, 0x200701, 0x60000000400707, 0x3},
+	} {
+		pt, err := newPageTables(test.format, 0, []Range{{0x1000, 0x2000}, {mib2, 2 * mib2}}, []Range{{2 * mib2, 2*mib2 + 0x1000}}, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var pages []uint64
+		tables := 1
+		for raw := pt.raw; len(raw) > 0; raw = raw[8:] {
+			switch entry := binary.LittleEndian.Uint64(raw); {
+			case entry == 0:
+			case entry&0xfff == test.table && entry < uint64(len(pt.raw)):
+				tables++
+			default:
+				pages = append(pages, entry)
+			}
+		}
+		slices.Sort(pages)
+		if want := []uint64{test.page, test.large, test.device}; !slices.Equal(pages, want) || tables*pageSize != len(pt.raw) {
+			t.Errorf("entries %#x, want %#x; %d tables are found of %d", pages, want, tables, len(pt.raw)/pageSize)
+		}
+	}
+}
+
 func goodParams() TrampolineParams {
 	return TrampolineParams{
 		Base:  0x1000000,

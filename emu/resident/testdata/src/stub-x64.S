@@ -3,9 +3,9 @@
 /*
  * A kernel for QEMU's multiboot loader that enters the code at "entry" as kexec
  * does: 64-bit, memory up to 4 GiB where it is; CR4 with PAE and, if asked for
- * and there, LA57; interrupts off; GDT and IDT without an entry; all registers
- * zero. What kexec leaves as it was is left in a way that does harm: CR0 has EM
- * and TS, FS and GS have a base.
+ * and there, LA57; interrupts off; GDT without an entry; all registers zero. What
+ * kexec leaves as it was, or does not promise, is left in a way that does harm:
+ * CR0 has EM and TS, FS and GS have a base, DF is set, there is an IDT.
  *
  * It is loaded at 0x100000, with all that belongs to the test behind it. Offset
  * 0x40 has the address to enter, 0x48 whether LA57 is asked for.
@@ -83,7 +83,8 @@ long:
 	movl	$0xc0000101, %ecx
 	wrmsr
 	lgdt	nothing(%rip)
-	lidt	nothing(%rip)
+	lidt	idtr(%rip)
+	std
 	xorl	%eax, %eax
 	xorl	%ecx, %ecx
 	xorl	%edx, %edx
@@ -100,6 +101,9 @@ gdt:
 gdtr:
 	.word gdtr - gdt - 1
 	.long LOADED_AT + (gdt - start)
+idtr:
+	.word 0x0fff
+	.quad 0x100000
 nothing:
 	.word 0
 	.quad 0
