@@ -55,6 +55,12 @@ func (c combination) String() string {
 	return fmt.Sprintf("%s %s %d MiB %d CPUs%s to %s %s", c.first, firmware, c.memory, c.cpus, la57, c.second, c.payload)
 }
 
+// screen reports whether the machine has one, that efifb shows and the second
+// kernel is to find.
+func (c combination) screen() bool {
+	return c.firmware == vmtest.OVMF && c.first == "bookworm" && c.second == "bookworm"
+}
+
 // combinations cover every value of every axis.
 func combinations() []combination {
 	if !*product {
@@ -103,6 +109,11 @@ func TestBoot(t *testing.T) {
 				files["/esp/EFI/Linux/uki.efi"] = ukiWith(t, c.second, initrd.Build(t))
 				load = "run uefiexec load -verify -esp /esp /esp/EFI/Linux/uki.efi"
 			}
+			var args []string
+			if c.screen() {
+				args = []string{"-device", "VGA"}
+				load = "cat /proc/fb\n" + load
+			}
 			r := vmtest.Run(t, vmtest.Config{
 				Kernel: emutest.Corpus(t, c.first+"/amd64/vmlinuz"),
 				Initramfs: vmtest.Initramfs{
@@ -110,7 +121,7 @@ func TestBoot(t *testing.T) {
 					Files:   files,
 				}.Build(t),
 				Cmdline:  vmtest.Cmdline(cpu.AMD64, "first"),
-				Firmware: c.firmware, LA57: c.la57, CPUs: c.cpus, Memory: c.memory,
+				Firmware: c.firmware, LA57: c.la57, CPUs: c.cpus, Memory: c.memory, Args: args,
 			})
 			t.Logf("%s after %v, off after %v", r.Stage(t, "second").Release, r.Stage(t, "second").At.Round(time.Millisecond), r.Took.Round(time.Millisecond))
 			checkSecond(t, c, r)
@@ -147,6 +158,12 @@ func checkSecond(t *testing.T, c combination, r *vmtest.Result) {
 	contains("ls /sys/firmware/acpi/tables", "FACP", "DSDT", "APIC")
 	contains("ls /sys/firmware/dmi/tables", "DMI", "smbios_entry_point")
 	contains("dmesg", "by uefiexec", "Registered efivars operations", "SMBIOS", "RTPROP=")
+	if c.screen() {
+		if fb := r.Output(t, "first", "cat /proc/fb"); fb != "0 EFI VGA\n" {
+			t.Errorf("/proc/fb of the first kernel is %q", fb)
+		}
+		contains("dmesg", "efifb: framebuffer at 0x", "fb0: EFI VGA frame buffer device")
+	}
 	if c.payload == "kernel" {
 		contains("cat /proc/cmdline", "payload=kernel")
 		return

@@ -33,6 +33,10 @@ type Host struct {
 	// the firmware has it is not always known.
 	SMBIOS []byte
 
+	// FrameBuffer is what the screen shows, nil if it is not known: then a payload
+	// is to have none.
+	FrameBuffer *FrameBuffer
+
 	// Total is what the kernel counts of the RAM, in bytes, and 0 if that is not
 	// known. It loads no more than half of it.
 	Total uint64
@@ -61,6 +65,7 @@ func ReadHost(root fs.FS) (*Host, error) {
 	readContents(root, h)
 	readACPI(root, h)
 	readSMBIOS(root, h)
+	h.FrameBuffer = readFrameBuffer(root, h)
 	if text, err := fs.ReadFile(root, "proc/cpuinfo"); err == nil {
 		h.Flags = cpuFlags(string(text))
 	}

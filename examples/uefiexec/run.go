@@ -155,6 +155,11 @@ func (f *runFlags) bootFrom(ctx context.Context, s streams, host *kexec.Host, b 
 	if err != nil {
 		return err
 	}
+	if host != nil && host.FrameBuffer != nil {
+		if _, err := b.machine.Install(0, protocols.GraphicsOutput(protocols.FrameBuffer(*host.FrameBuffer))); err != nil {
+			return err
+		}
+	}
 	start := time.Now()
 	b.handoff, b.err = b.machine.Boot(ctx, b.source.image, emu.BootOptions{
 		Device: volume, Path: b.source.path, LoadOptions: emu.LoadOptions(f.cmdline),
