@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"strconv"
 
@@ -22,8 +23,8 @@ var ErrNoKernel = errors.New("emu: no Linux kernel has exited boot services")
 // of the unified kernel image whose stub started it without LoadImage. Which
 // profile's that is, the stub has said in the variable StubProfile.
 //
-// It goes by marks that anybody can put into an image, and a section is read
-// from the frozen memory: who depends on the contents checks the signature.
+// It goes by marks that anybody can put into an image, and what the payload had in
+// memory is read there as it was left: who depends on it checks the signature.
 // What was found may be another program that looks like a kernel, such as
 // memtest86+. The reader can be used until Close, and as long as the one that
 // Boot was given.
@@ -53,31 +54,56 @@ func (image *Image) keep(p *pecoff.Image, r io.ReaderAt, size int64) {
 	}
 }
 
-// keepCopy is for bytes that are the guest's.
-func (image *Image) keepCopy(data []byte) {
+// fileBuffer is a file in guest memory, with a checksum: it may be freed and used
+// for something else. Against changes that are meant it protects nothing.
+type fileBuffer struct {
+	at   efi.Addr
+	size uint64
+	sum  uint32
+}
+
+// keepBuffer is for a file that is the guest's: a copy would cost more than all
+// else about LoadImage.
+func (image *Image) keepBuffer(at efi.Addr, data []byte) {
 	if image.file != nil {
-		image.file = io.NewSectionReader(bytes.NewReader(bytes.Clone(data)), 0, int64(len(data)))
+		image.file, image.buffer = nil, fileBuffer{at, uint64(len(data)), checksum(data)}
 	}
 }
+
+func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
 // capture finds the kernel that has exited boot services.
 func (m *Machine) capture() (*io.SectionReader, error) {
 	image := m.exitedBy
+	var data []byte
+	var err error
 	switch {
 	case image.file != nil:
 		return image.file, nil
-	case image.profiles == nil:
+	case image.buffer.size > 0:
+		data, err = m.captureBuffer(image.buffer)
+	case image.profiles != nil:
+		data, err = m.captureSection(image)
+	default:
 		return nil, fmt.Errorf("%w: %s has", ErrNoKernel, image.name)
 	}
-	kernel, err := m.captureSection(image)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s has, and %w", ErrNoKernel, image.name, err)
 	}
-	return kernel, nil
+	return io.NewSectionReader(bytes.NewReader(data), 0, int64(len(data))), nil
+}
+
+// captureBuffer reads a kernel where LoadImage has found it.
+func (m *Machine) captureBuffer(f fileBuffer) ([]byte, error) {
+	data, err := m.mem.Read(f.at, f.size)
+	if err == nil && checksum(data) != f.sum {
+		err = errors.New("what it was loaded from has changed since")
+	}
+	return data, err
 }
 
 // captureSection finds the kernel in a unified kernel image.
-func (m *Machine) captureSection(image *Image) (*io.SectionReader, error) {
+func (m *Machine) captureSection(image *Image) ([]byte, error) {
 	number := 0
 	if v, err := m.vars.Get("StubProfile", efi.SystemdLoaderGUID); err == nil {
 		text := efi.DecodeString(v.Data)
@@ -93,12 +119,11 @@ func (m *Machine) captureSection(image *Image) (*io.SectionReader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("its .linux: %w", err)
 	}
-	r := bytes.NewReader(data)
-	switch kernel, err := pecoff.Parse(r, r.Size()); {
+	switch kernel, err := pecoff.Parse(bytes.NewReader(data), int64(len(data))); {
 	case err != nil:
 		return nil, fmt.Errorf("its .linux: %w", err)
 	case !isKernel(kernel.Kind()):
 		return nil, fmt.Errorf("its .linux is of kind %v", kernel.Kind())
 	}
-	return io.NewSectionReader(r, 0, r.Size()), nil
+	return data, nil
 }

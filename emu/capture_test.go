@@ -5,6 +5,7 @@ package emu_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -87,19 +88,27 @@ func checkKernel(t *testing.T, h *emu.Handoff, want []byte) {
 
 func TestKernelFromBuffer(t *testing.T) {
 	for _, arch := range []cpu.Arch{cpu.AMD64, cpu.ARM64} {
-		t.Run(arch.String(), func(t *testing.T) {
-			var kernel []byte
-			h := leave(t, emu.Config{Arch: arch}, func(g *guest) {
-				kernel = asKernel(leaver(g))
-				at, image := g.Bytes(kernel), local[efi.Handle](g, 0)
-				expect(g, efi.Success, "LoadImage", efi.False, g.Image, 0, at, len(kernel), image)
-				if err := g.Memory().Write(at, make([]byte, len(kernel))); err != nil {
-					g.T.Fatal(err)
+		for _, change := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v changed %v", arch, change), func(t *testing.T) {
+				var kernel []byte
+				h := leave(t, emu.Config{Arch: arch}, func(g *guest) {
+					kernel = asKernel(leaver(g))
+					at, image := g.Bytes(kernel), local[efi.Handle](g, 0)
+					expect(g, efi.Success, "LoadImage", efi.False, g.Image, 0, at, len(kernel), image)
+					if change {
+						if err := g.Memory().Write(at+efi.Addr(len(kernel)-1), []byte{1}); err != nil {
+							g.T.Fatal(err)
+						}
+					}
+					g.Boot("StartImage", load(g, image), 0, 0)
+				})
+				if !change {
+					checkKernel(t, h, kernel)
+				} else if _, err := h.Kernel(); !errors.Is(err, emu.ErrNoKernel) || !strings.Contains(err.Error(), "has changed since") {
+					t.Errorf("of a kernel that has changed: %v", err)
 				}
-				g.Boot("StartImage", load(g, image), 0, 0)
 			})
-			checkKernel(t, h, kernel)
-		})
+		}
 	}
 }
 

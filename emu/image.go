@@ -34,6 +34,7 @@ type Image struct {
 	refused error // SecurityViolation: loaded, but may not be started
 
 	file     *io.SectionReader // of a kernel
+	buffer   fileBuffer        // of a kernel, in place of file
 	profiles []pecoff.Profile  // of a unified kernel image
 }
 
@@ -395,7 +396,7 @@ func loadImage(c *Call, bootPolicy efi.Boolean, parent efi.Handle, pathAt efi.Pt
 	}
 	m.traceImage(image)
 	if guests {
-		image.keepCopy(data)
+		image.keepBuffer(source, data)
 	}
 	if err := mem.Store(m.mem, out, image.handle); err != nil {
 		m.release(image)
