@@ -141,23 +141,15 @@ func readSMBIOS(root fs.FS, h *Host) {
 // smbiosEntry checks an SMBIOS entry point, and returns it without what may be
 // behind it and where it says that the tables are.
 func smbiosEntry(entry []byte) (trimmed []byte, tables efi.Addr, ok bool) {
+	whole := func(n byte) bool { return int(n) <= len(entry) && sum(entry[:n]) == 0 }
 	switch {
-	case len(entry) >= 24 && bytes.HasPrefix(entry, []byte("_SM3_")):
-		trimmed, tables = trim(entry, entry[6], 24), efi.Addr(binary.LittleEndian.Uint64(entry[16:]))
-	case len(entry) >= 31 && bytes.HasPrefix(entry, []byte("_SM_")) && bytes.Equal(entry[16:21], []byte("_DMI_")):
-		trimmed, tables = trim(entry, entry[5], 31), efi.Addr(binary.LittleEndian.Uint32(entry[24:]))
+	case len(entry) >= 24 && bytes.HasPrefix(entry, []byte("_SM3_")) && entry[6] >= 24 && whole(entry[6]):
+		return entry[:entry[6]], efi.Addr(binary.LittleEndian.Uint64(entry[16:])), true
+	case len(entry) >= 31 && bytes.HasPrefix(entry, []byte("_SM_")) && bytes.Equal(entry[16:21], []byte("_DMI_")) && entry[5] >= 30 && whole(entry[5]):
+		// SMBIOS 2.1 has 30 for the length by mistake.
+		return entry[:max(entry[5], 31)], efi.Addr(binary.LittleEndian.Uint32(entry[24:])), true
 	}
-	return trimmed, tables, trimmed != nil
-}
-
-// trim cuts an entry point to the length that it has noted of itself, nil if that
-// cannot be or the checksum is wrong. (Some of 31 bytes say that they have 30.)
-func trim(entry []byte, length byte, least int) []byte {
-	n := int(length)
-	if n < least-1 || n > len(entry) || sum(entry[:n]) != 0 {
-		return nil
-	}
-	return entry[:max(n, least)]
+	return nil, 0, false
 }
 
 // hasRAM reports whether a range touches memory that a payload may be given.

@@ -389,16 +389,17 @@ func TestCut(t *testing.T) {
 }
 
 func TestPrepareErrors(t *testing.T) {
-	tiny := readHost(t, machine{MapFS: firmwareMap("100000-1fffff : System RAM")})
-	m, err := emu.Open(tiny.Config(emu.Config{Arch: amd64, Engine: noEngine}))
+	host := readHost(t, machine{MapFS: firmwareMap("100000-4fffff : System RAM")})
+	host.SMBIOS = smbios3(0xf5000)
+	m, err := emu.Open(host.Config(emu.Config{Arch: amd64, Engine: noEngine}))
 	if err != nil {
-		t.Skipf("too small for the firmware: %v", err)
+		t.Fatal(err)
 	}
 	defer m.Close()
 	for err == nil {
 		_, err = m.AllocatePages(efi.LoaderData, 1)
 	}
-	if err := tiny.Prepare(m); !errors.Is(err, efi.OutOfResources) || !strings.Contains(err.Error(), "trampoline") {
+	if err := host.Prepare(m); !errors.Is(err, efi.OutOfResources) || !strings.Contains(err.Error(), "trampoline") {
 		t.Errorf("without memory: %v", err)
 	}
 }
