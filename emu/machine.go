@@ -41,9 +41,11 @@ type Machine struct {
 	code      map[string]efi.Addr
 	codeRange efi.Range
 	params    efi.Addr // of the resident runtime services
-	reserved  []efi.Range
-	store     efi.Range // for the variables, after ExitBootServices
-	returns   [frameKinds]efi.Addr
+	// memAttributes is the memory attributes table.
+	memAttributes efi.Addr
+	reserved      []efi.Range
+	store         efi.Range // for the variables, after ExitBootServices
+	returns       [frameKinds]efi.Addr
 
 	stack        efi.Range
 	systemTable  efi.Ptr[efi.SystemTable]

@@ -67,7 +67,10 @@ func (m *Machine) layStore() error {
 	if err != nil {
 		return err
 	}
-	return m.InstallConfigurationTable(efi.RTPropertiesTableGUID, at)
+	if err := m.InstallConfigurationTable(efi.RTPropertiesTableGUID, at); err != nil {
+		return err
+	}
+	return m.layMemoryAttributes()
 }
 
 // settleRuntime makes the runtime services what they are after ExitBootServices:
@@ -109,6 +112,9 @@ func (m *Machine) settleRuntime() error {
 		return err
 	}
 	if err := m.mem.Write(m.params, params); err != nil {
+		return err
+	}
+	if err := m.settleMemoryAttributes(); err != nil {
 		return err
 	}
 	return m.settleTable()

@@ -157,7 +157,10 @@ func checkSecond(t *testing.T, c combination, r *vmtest.Result) {
 	contains("ls /sys/firmware/efi", "efivars", "runtime", "systab")
 	contains("ls /sys/firmware/acpi/tables", "FACP", "DSDT", "APIC")
 	contains("ls /sys/firmware/dmi/tables", "DMI", "smbios_entry_point")
-	contains("dmesg", "by uefiexec", "Registered efivars operations", "SMBIOS", "RTPROP=")
+	contains("dmesg", "by uefiexec", "Registered efivars operations", "SMBIOS", "RTPROP=", "MEMATTR=")
+	if out := r.Output(t, "second", "dmesg"); strings.Contains(out, "memattr:") {
+		t.Errorf("the kernel complains about the memory attributes:\n%s", out)
+	}
 	if c.screen() {
 		if fb := r.Output(t, "first", "cat /proc/fb"); fb != "0 EFI VGA\n" {
 			t.Errorf("/proc/fb of the first kernel is %q", fb)
