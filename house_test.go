@@ -38,7 +38,7 @@ var rooms = map[string][]string{
 	"emu/emutest/payloads": {},
 	"emu/kexec":            {"efi", "emu", "emu/cpu", "emu/resident", "pecoff", "golang.org/x/sys", "github.com/u-root/u-root/pkg/boot/kexec"},
 	"emu/kexec/vmtest":     {"emu/cpu", "emu/emutest", "golang.org/x/sys"},
-	"emu/uroot":            {"efi", "emu", "emu/kexec", "pecoff", "github.com/u-root/u-root/pkg/boot"},
+	"emu/uroot":            {"efi", "emu", "emu/auto", "emu/cpu", "emu/kexec", "pecoff", "protocols", "github.com/u-root/u-root/pkg/boot"},
 	"protocols":            {"efi", "emu", "emu/mem", "tables"},
 	"protocols/archive":    {},
 }
@@ -47,7 +47,7 @@ var rooms = map[string][]string{
 var programs = []string{"examples", "emu/kexec/vmtest/init"}
 
 // examples may import anything of the house; this is what they may import beside.
-var examples = []string{"github.com/saferwall/pe", "golang.org/x/term", "golang.org/x/sys"}
+var examples = []string{"github.com/saferwall/pe", "github.com/u-root/u-root/pkg/boot", "golang.org/x/term", "golang.org/x/sys"}
 
 // conditional are the folders that may know the system they run on.
 var conditional = []string{"emu/mem", "emu/ptrace", "emu/auto", "emu/emutest", "emu/kexec", "emu/uroot", "examples"}

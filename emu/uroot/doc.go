@@ -7,14 +7,13 @@
 //
 // Scanner finds them and makes an Image of each, a boot.OSImage. It knows how
 // to list, label, sort and edit, and not how to load: that is a Loader, which
-// the program gives. A program like u-root's boot command does:
+// the program gives. Kexec has one that runs a program to ExitBootServices and
+// hands the frozen machine to the running kernel; examples/bootmenu is a whole
+// command with it. A program like u-root's boot command does:
 //
 //	images, err := localboot.Localboot(l, blockDevs, mountPool)
 //	…
-//	scanner := uroot.Scanner{Loader: func(e uroot.Entry) error {
-//		// Run e.Path of e.Volume.FS with e.LoadOptions() to ExitBootServices,
-//		// and hand the frozen machine to the kernel (package emu/kexec).
-//	}}
+//	scanner := uroot.Scanner{Loader: uroot.Kexec{Out: os.Stdout}.Load}
 //	for _, m := range mountPool.MountPoints {
 //		found, err := scanner.Scan(uroot.Dir(m.Path))
 //		if err != nil {
