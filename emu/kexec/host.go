@@ -4,6 +4,7 @@ package kexec
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -58,7 +59,10 @@ var lowMemory = efi.Range{Start: 0, End: 1 << 20}
 func ReadHost(root fs.FS) (*Host, error) {
 	h := &Host{}
 	var err error
-	if h.Memory, err = readMemory(root); err != nil {
+	if h.Memory, err = readMemory(root); errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("kexec: %w: %w; it needs root", ErrRefused, err)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("kexec: %w", err)
 	}
 	readTables(root, h)
@@ -70,7 +74,7 @@ func ReadHost(root fs.FS) (*Host, error) {
 		h.Flags = cpuFlags(string(text))
 	}
 	if text, err := fs.ReadFile(root, "proc/meminfo"); err == nil {
-		h.Total = memTotal(string(text))
+		h.Total = meminfo(string(text), "MemTotal")
 	}
 	if text, err := fs.ReadFile(root, "sys/kernel/security/lockdown"); err == nil {
 		h.Lockdown = selected(string(text))
@@ -94,11 +98,11 @@ func cpuFlags(cpuinfo string) []string {
 	return nil
 }
 
-// memTotal is the line "MemTotal: 1000 kB" of /proc/meminfo in bytes, 0 if there
-// is none.
-func memTotal(meminfo string) uint64 {
-	for line := range strings.Lines(meminfo) {
-		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "MemTotal:" && fields[2] == "kB" {
+// meminfo is a line like "MemTotal: 1000 kB" of /proc/meminfo in bytes, 0 if
+// there is none.
+func meminfo(text, name string) uint64 {
+	for line := range strings.Lines(text) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == name+":" && fields[2] == "kB" {
 			if kib, err := strconv.ParseUint(fields[1], 10, 42); err == nil {
 				return kib << 10
 			}

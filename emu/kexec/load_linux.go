@@ -5,6 +5,9 @@ package kexec
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
 
 	uroot "github.com/u-root/u-root/pkg/boot/kexec"
 
@@ -13,6 +16,9 @@ import (
 
 // load is kexec_load(2).
 func load(entry efi.Addr, list []segment) error {
+	if err := enough(os.DirFS("/"), list); err != nil {
+		return err
+	}
 	var segments uroot.Segments
 	var zeros [efi.PageSize]byte
 	for _, s := range list {
@@ -35,7 +41,12 @@ func load(entry efi.Addr, list []segment) error {
 // Exec leaves the running kernel for what was loaded, at once: nothing is
 // stopped, synced or unmounted before. It returns only if it fails.
 func Exec() error {
-	if err := uroot.Reboot(); err != nil {
+	switch err := uroot.Reboot(); {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("kexec: %w: %w: it needs root with CAP_SYS_BOOT", ErrRefused, err)
+	case errors.Is(err, syscall.EINVAL):
+		return fmt.Errorf("kexec: %w: nothing is loaded", err)
+	case err != nil:
 		return fmt.Errorf("kexec: %w", err)
 	}
 	return nil

@@ -108,7 +108,7 @@ func (s segment) digest() [sha256.Size]byte {
 }
 
 // errNoRoom says that a handoff was not made for kexec.
-var errNoRoom = errors.New("kexec: the handoff has no room for a trampoline: Prepare was not called")
+var errNoRoom = errors.New("kexec: the handoff has no room for a trampoline, so it was not made for kexec (Host.Prepare): run the image again, here")
 
 // layout lays out all that is to be loaded, trampoline included, and returns it
 // with the entry point.

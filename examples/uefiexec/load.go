@@ -106,9 +106,14 @@ func (f *runFlags) frozen(ctx context.Context, s streams, host *kexec.Host) (*em
 	if h, err := readHandoff(f.image); h != nil || err != nil {
 		return h, func() {}, err
 	}
-	b, err := f.boot(ctx, s, host)
+	watched, stop := kexec.Watch(ctx, os.DirFS("/"))
+	defer stop()
+	b, err := f.boot(watched, s, host)
 	if err != nil {
 		return nil, nil, err
+	}
+	if cause := context.Cause(watched); b.err != nil && errors.Is(cause, kexec.ErrMemory) {
+		b.err = cause
 	}
 	if b.err != nil {
 		b.close()
