@@ -54,19 +54,25 @@ func (image *Image) keep(p *pecoff.Image, r io.ReaderAt, size int64) {
 	}
 }
 
-// fileBuffer is a file in guest memory, with a checksum: it may be freed and used
-// for something else. Against changes that are meant it protects nothing.
+// fileBuffer is a file in guest memory, with a checksum if there was to be one: it
+// may be freed and used for something else. Against changes that are meant it
+// protects nothing.
 type fileBuffer struct {
-	at   efi.Addr
-	size uint64
-	sum  uint32
+	at     efi.Addr
+	size   uint64
+	sum    uint32
+	summed bool
 }
 
 // keepBuffer is for a file that is the guest's: a copy would cost more than all
 // else about LoadImage.
-func (image *Image) keepBuffer(at efi.Addr, data []byte) {
-	if image.file != nil {
-		image.file, image.buffer = nil, fileBuffer{at, uint64(len(data)), checksum(data)}
+func (image *Image) keepBuffer(at efi.Addr, data []byte, check bool) {
+	if image.file == nil {
+		return
+	}
+	image.file, image.buffer = nil, fileBuffer{at: at, size: uint64(len(data)), summed: check}
+	if check {
+		image.buffer.sum = checksum(data)
 	}
 }
 
@@ -95,6 +101,9 @@ func (m *Machine) capture() (*io.SectionReader, error) {
 
 // captureBuffer reads a kernel where LoadImage has found it.
 func (m *Machine) captureBuffer(f fileBuffer) ([]byte, error) {
+	if !f.summed {
+		return nil, errors.New("was loaded from a buffer, which Config.KeepKernel would have kept")
+	}
 	data, err := m.mem.Read(f.at, f.size)
 	if err == nil && checksum(data) != f.sum {
 		err = errors.New("what it was loaded from has changed since")

@@ -91,7 +91,7 @@ func TestKernelFromBuffer(t *testing.T) {
 		for _, change := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%v changed %v", arch, change), func(t *testing.T) {
 				var kernel []byte
-				h := leave(t, emu.Config{Arch: arch}, func(g *guest) {
+				h := leave(t, emu.Config{Arch: arch, KeepKernel: true}, func(g *guest) {
 					kernel = asKernel(leaver(g))
 					at, image := g.Bytes(kernel), local[efi.Handle](g, 0)
 					expect(g, efi.Success, "LoadImage", efi.False, g.Image, 0, at, len(kernel), image)

@@ -45,6 +45,10 @@ type Config struct {
 	// Policy decides whether an image may be loaded; nil accepts all.
 	Policy ImagePolicy
 
+	// KeepKernel has Handoff.Kernel find kernels that were loaded from a buffer in
+	// guest memory, too, for a checksum of each.
+	KeepKernel bool
+
 	Limits Limits
 
 	// Intercept, if not nil, is asked before each service, of the boot and runtime

@@ -396,7 +396,7 @@ func loadImage(c *Call, bootPolicy efi.Boolean, parent efi.Handle, pathAt efi.Pt
 	}
 	m.traceImage(image)
 	if guests {
-		image.keepBuffer(source, data)
+		image.keepBuffer(source, data, m.cfg.KeepKernel)
 	}
 	if err := mem.Store(m.mem, out, image.handle); err != nil {
 		m.release(image)

@@ -49,6 +49,7 @@ func load(ctx context.Context, args []string, s streams) error {
 	if err != nil {
 		return err
 	}
+	f.keepKernel = *backend == backendFile
 	if *crash {
 		return f.loadCrash(ctx, s, host, opts)
 	}

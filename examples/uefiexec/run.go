@@ -34,7 +34,8 @@ type runFlags struct {
 	timeout              time.Duration
 	trace, json          bool
 
-	image string
+	image      string
+	keepKernel bool // for -backend file
 }
 
 func newRunFlags(name string, s streams) *runFlags {
@@ -213,6 +214,8 @@ func (f *runFlags) config(src *source, picker *auto.Picker, interactive bool) (e
 		Engine: picker.New,
 		Limits: emu.Limits{Time: f.timeout},
 		Clock:  emu.VirtualClock(time.Now()),
+
+		KeepKernel: f.keepKernel || f.output != "",
 	}
 	if interactive {
 		cfg.Clock = emu.SystemClock()
