@@ -171,6 +171,18 @@ func (h *Handoff) Read(a efi.Addr, n uint64) ([]byte, error) {
 	return out, nil
 }
 
+// view is Read without the copy where one segment has it all.
+func (h *Handoff) view(a efi.Addr, n uint64) ([]byte, error) {
+	if end, ok := a.Add(n); ok {
+		for _, s := range h.Segments {
+			if s.Data != nil && s.Covers(efi.Range{Start: a, End: end}) {
+				return s.Data[a-s.Start:][:n:n], nil
+			}
+		}
+	}
+	return h.Read(a, n)
+}
+
 // Write changes bytes of the frozen memory at a, in one segment that holds data.
 func (h *Handoff) Write(a efi.Addr, b []byte) error {
 	for _, s := range h.Segments {
@@ -204,7 +216,7 @@ var ErrNoInitrd = errors.New("emu: the payload has left no initrd")
 
 // Initrd is the initrd that the payload's Linux EFI stub has handed to its
 // kernel, in the LINUX_EFI_INITRD_MEDIA configuration table: all that stubs and
-// sidecars have added is in it.
+// sidecars have added is in it. It is not to be changed, and good until Close.
 func (h *Handoff) Initrd() ([]byte, error) {
 	at, ok := h.ConfigurationTable(efi.LinuxInitrdMediaGUID)
 	if !ok {
@@ -214,7 +226,7 @@ func (h *Handoff) Initrd() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("emu: initrd table: %w", err)
 	}
-	initrd, err := h.Read(efi.Addr(leUint64(raw)), leUint64(raw[8:]))
+	initrd, err := h.view(efi.Addr(leUint64(raw)), leUint64(raw[8:]))
 	if err != nil {
 		return nil, fmt.Errorf("emu: initrd: %w", err)
 	}

@@ -24,6 +24,9 @@ type Platform struct {
 	Options VolumeOptions
 	Disk    efi.DevicePath
 
+	// FrameBuffer is shown as a GraphicsOutput; nil has none.
+	FrameBuffer *FrameBuffer
+
 	// Initrd is what LoadFile2 on the LINUX_EFI_INITRD_MEDIA device path reads;
 	// nil has none. Stubs up to systemd's 257 refuse to start when there is one.
 	Initrd *io.SectionReader
@@ -49,6 +52,11 @@ func (p Platform) Install(m *emu.Machine) (volume efi.Handle, err error) {
 	}
 	if err := m.SetConsole(console); err != nil {
 		return 0, err
+	}
+	if p.FrameBuffer != nil {
+		if _, err := m.Install(0, GraphicsOutput(*p.FrameBuffer)); err != nil {
+			return 0, err
+		}
 	}
 	if p.Initrd != nil {
 		if _, err := m.Install(0, Initrd(p.Initrd, p.Initrd.Size())...); err != nil {

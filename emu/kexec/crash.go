@@ -94,6 +94,7 @@ func (h *Host) crash(root fs.FS) (*Crash, error) {
 	}
 	c.header = efi.Range{Start: region.End - efi.Addr(room), End: region.End}
 	host := *h
+	host.FrameBuffer = nil // whose it is when the kernel panics, nobody knows
 	if host.Memory, err = c.memory(h.Memory, regions); err != nil {
 		return nil, err
 	}

@@ -29,12 +29,10 @@ func LoadCrash(c *Crash, handoff *emu.Handoff, opts Options) (Loaded, error) {
 	if err != nil {
 		return Loaded{}, err
 	}
-	done := Loaded{Segments: len(list)}
-	for _, s := range list {
-		done.Bytes += uint64(len(s.data))
-		done.Memory += s.Size()
+	if err := load(entry, list, onCrash); err != nil {
+		return Loaded{}, fmt.Errorf("crash kernel: %w", err)
 	}
-	return done, loadCrash(entry, list)
+	return loaded(list), nil
 }
 
 // layout lays out all that is to be loaded, with the ELF core header and the

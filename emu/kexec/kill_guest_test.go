@@ -57,7 +57,7 @@ func TestGuestFlippedBit(t *testing.T) {
 		}
 	}
 	largest.data[len(largest.data)-1] ^= 0x10
-	if err := load(entry, l.segments); err != nil {
+	if err := load(entry, l.segments, 0); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("flipped at 0x%016x", uint64(largest.Start))

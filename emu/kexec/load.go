@@ -36,10 +36,18 @@ func Load(host *Host, handoff *emu.Handoff, opts Options) (Loaded, error) {
 	if err != nil {
 		return Loaded{}, err
 	}
-	done := Loaded{Segments: len(l.segments)}
-	for _, s := range l.segments {
+	return loaded(l.segments), load(entry, l.segments, 0)
+}
+
+// loaded counts.
+func loaded(list []segment) Loaded {
+	done := Loaded{Segments: len(list)}
+	for _, s := range list {
 		done.Bytes += uint64(len(s.data))
 		done.Memory += s.Size()
 	}
-	return done, load(entry, l.segments)
+	return done
 }
+
+// onCrash is KEXEC_ON_CRASH: what is loaded is for a panic.
+const onCrash = 1

@@ -14,10 +14,13 @@ import (
 	"github.com/uefiexec/uefiexec/efi"
 )
 
-// load is kexec_load(2).
-func load(entry efi.Addr, list []segment) error {
-	if err := enough(os.DirFS("/"), list); err != nil {
-		return err
+// load is kexec_load(2). What is loaded for a panic goes to memory that was set
+// aside, anything else to copies first.
+func load(entry efi.Addr, list []segment, flags uint64) error {
+	if flags&onCrash == 0 {
+		if err := enough(os.DirFS("/"), list); err != nil {
+			return err
+		}
 	}
 	var segments uroot.Segments
 	var zeros [efi.PageSize]byte
@@ -28,7 +31,7 @@ func load(entry efi.Addr, list []segment) error {
 		}
 		segments = append(segments, uroot.NewSegment(data, uroot.Range{Start: uintptr(s.Start), Size: uint(s.Size())}))
 	}
-	err := uroot.Load(uintptr(entry), segments, 0)
+	err := uroot.Load(uintptr(entry), segments, flags)
 	if failed := (uroot.ErrKexec{}); errors.As(err, &failed) {
 		err = explain(fmt.Errorf("kexec_load: %w", failed.Errno))
 	}

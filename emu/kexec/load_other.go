@@ -11,7 +11,7 @@ import (
 	"github.com/uefiexec/uefiexec/efi"
 )
 
-func load(efi.Addr, []segment) error { return fmt.Errorf("kexec: %w", errors.ErrUnsupported) }
+func load(efi.Addr, []segment, uint64) error { return fmt.Errorf("kexec: %w", errors.ErrUnsupported) }
 
 // Exec returns errors.ErrUnsupported: only Linux has kexec.
 func Exec() error { return fmt.Errorf("kexec: %w", errors.ErrUnsupported) }

@@ -14,7 +14,8 @@
 //
 // Load and exec are as kexec -l and kexec -e. Load runs the image on the memory
 // map and with the firmware tables of this machine and loads what it leaves
-// behind; nothing outside has changed until exec. Under a service manager exec
+// behind; nothing outside has changed until exec. With -p it is for a panic, with
+// -backend file the kernel is given what it can check itself. Under a service manager exec
 // asks for an orderly shutdown into what was loaded, with -f it goes at once.
 //
 // The exit code is 0 when all went as the image wanted, 1 when the image gave up
@@ -127,7 +128,7 @@ func exitCode(err error) int {
 		return exitFault
 	case errors.Is(err, kexec.ErrRefused), errors.Is(err, efi.SecurityViolation), errors.Is(err, efi.AccessDenied):
 		return exitRefused
-	case errors.As(err, &reset), errors.As(err, new(efi.Status)):
+	case errors.As(err, &reset), errors.As(err, new(efi.Status)), errors.Is(err, emu.ErrNoKernel):
 		return exitGaveUp
 	}
 	return exitHost

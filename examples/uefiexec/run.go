@@ -152,14 +152,9 @@ func (f *runFlags) bootFrom(ctx context.Context, s streams, host *kexec.Host, b 
 			return err
 		}
 	}
-	volume, err := f.install(s, b)
+	volume, err := f.install(s, b, host)
 	if err != nil {
 		return err
-	}
-	if host != nil && host.FrameBuffer != nil {
-		if _, err := b.machine.Install(0, protocols.GraphicsOutput(protocols.FrameBuffer(*host.FrameBuffer))); err != nil {
-			return err
-		}
 	}
 	start := time.Now()
 	b.handoff, b.err = b.machine.Boot(ctx, b.source.image, emu.BootOptions{
@@ -183,8 +178,11 @@ func (f *runFlags) bootFrom(ctx context.Context, s streams, host *kexec.Host, b 
 }
 
 // install composes the machine.
-func (f *runFlags) install(s streams, b *booted) (volume efi.Handle, err error) {
+func (f *runFlags) install(s streams, b *booted, host *kexec.Host) (volume efi.Handle, err error) {
 	platform := protocols.Platform{In: s.in, Out: s.out, Volume: b.source.volume, Disk: b.source.disk}
+	if host != nil {
+		platform.FrameBuffer = (*protocols.FrameBuffer)(host.FrameBuffer)
+	}
 	if f.json {
 		platform.Out = s.err
 	}
