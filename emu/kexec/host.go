@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -33,6 +32,10 @@ type Host struct {
 	// SMBIOS is an SMBIOS entry point, of which the payload is given a copy: where
 	// the firmware has it is not always known.
 	SMBIOS []byte
+
+	// ESRT is the firmware's EFI_SYSTEM_RESOURCE_TABLE, nil if there is none. The
+	// payload is given a copy.
+	ESRT []byte
 
 	// FrameBuffer is what the screen shows, nil if it is not known: then a payload
 	// is to have none.
@@ -69,6 +72,7 @@ func ReadHost(root fs.FS) (*Host, error) {
 	readContents(root, h)
 	readACPI(root, h)
 	readSMBIOS(root, h)
+	h.ESRT = readESRT(root)
 	h.FrameBuffer = readFrameBuffer(root, h)
 	if text, err := fs.ReadFile(root, "proc/cpuinfo"); err == nil {
 		h.Flags = cpuFlags(string(text))
@@ -148,25 +152,36 @@ func (h *Host) Prepare(m *emu.Machine) error {
 	if _, err := m.Reserve(h.trampolinePages()); err != nil {
 		return fmt.Errorf("kexec: room for the trampoline: %w", err)
 	}
-	tables := h.Tables
-	if len(h.SMBIOS) > 0 {
-		at, err := m.AllocatePool(efi.RuntimeServicesData, uint64(len(h.SMBIOS)))
-		if err == nil {
-			err = m.Memory().Write(at, h.SMBIOS)
-		}
-		if err != nil {
-			return fmt.Errorf("kexec: SMBIOS entry point: %w", err)
-		}
-		guid := efi.SMBIOSTableGUID
-		if bytes.HasPrefix(h.SMBIOS, []byte("_SM3_")) {
-			guid = efi.SMBIOS3TableGUID
-		}
-		tables = append(slices.Clip(tables), efi.ConfigurationTable{VendorGUID: guid, VendorTable: at})
-	}
-	for _, t := range tables {
+	for _, t := range h.Tables {
 		if err := m.InstallConfigurationTable(t.VendorGUID, t.VendorTable); err != nil {
 			return fmt.Errorf("kexec: %w", err)
 		}
 	}
+	smbios := efi.SMBIOSTableGUID
+	if bytes.HasPrefix(h.SMBIOS, []byte("_SM3_")) {
+		smbios = efi.SMBIOS3TableGUID
+	}
+	if err := copyTable(m, smbios, h.SMBIOS); err != nil {
+		return fmt.Errorf("kexec: SMBIOS entry point: %w", err)
+	}
+	if err := copyTable(m, efi.SystemResourceTableGUID, h.ESRT); err != nil {
+		return fmt.Errorf("kexec: ESRT: %w", err)
+	}
 	return nil
+}
+
+// copyTable installs a table that is given to the payload as a copy, in memory
+// that its kernel leaves alone; there may be none.
+func copyTable(m *emu.Machine, guid efi.GUID, data []byte) error {
+	if len(data) == 0 {
+		return nil
+	}
+	at, err := m.AllocatePool(efi.RuntimeServicesData, uint64(len(data)))
+	if err != nil {
+		return err
+	}
+	if err := m.Memory().Write(at, data); err != nil {
+		return err
+	}
+	return m.InstallConfigurationTable(guid, at)
 }
