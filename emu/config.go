@@ -32,6 +32,12 @@ type Config struct {
 	// of them; the Handoff leaves them out.
 	Contents []Content
 
+	// RuntimeServices is the address of a runtime services table, that of the
+	// machine's own firmware, which the system table is to have after
+	// ExitBootServices; MemoryMap then describes the runtime memory it needs. Until
+	// then nothing of it is called. 0 is the resident runtime services.
+	RuntimeServices efi.Addr
+
 	// Variables is the variable store. The machine changes it; nil is an empty
 	// one. It is never the real firmware's.
 	Variables *tables.Variables

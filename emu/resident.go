@@ -49,6 +49,9 @@ const notifyRoom = efi.PageSize
 // layStore makes room for what the resident runtime services will serve, before
 // the payload looks at the memory map, and tells which they are.
 func (m *Machine) layStore() error {
+	if m.cfg.RuntimeServices != 0 {
+		return nil
+	}
 	info, err := m.vars.Info(efi.VariableNonVolatile | efi.VariableBootServiceAccess | efi.VariableRuntimeAccess)
 	if err != nil {
 		return err
@@ -77,6 +80,11 @@ func (m *Machine) layStore() error {
 // resident code over a copy of the variables. What is behind the gates is gone;
 // services that the resident code does not have return Unsupported.
 func (m *Machine) settleRuntime() error {
+	if m.cfg.RuntimeServices != 0 {
+		return m.editSystemTable(func(st *efi.SystemTable) {
+			st.RuntimeServices = efi.Ptr[efi.RuntimeServices](m.cfg.RuntimeServices)
+		})
+	}
 	image := m.vars.MarshalImage()
 	room := m.store.Size() - notifyRoom
 	if uint64(len(image)) > room {

@@ -107,6 +107,7 @@ func TestPlanFile(t *testing.T) {
 			{"sidecars", emutest.Program{Image: readCorpus(t, suite+"/amd64/uki.efi"), Path: `\EFI\Linux\uki.efi`, Volume: os.DirFS(esp)}, "corpus=uki-" + suite + " console=ttyS0", true},
 		} {
 			t.Run(suite+"/"+test.name, func(t *testing.T) {
+				test.program.Config = func(cfg *emu.Config) { cfg.KeepKernel = true }
 				h := run(t, test.program)
 				p, err := planFile(h)
 				if err != nil {

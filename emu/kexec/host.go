@@ -33,6 +33,10 @@ type Host struct {
 	// the firmware has it is not always known.
 	SMBIOS []byte
 
+	// Runtime is where the firmware's runtime services table lies, if the next boot
+	// is to use it: see UseFirmware.
+	Runtime efi.Addr
+
 	// ESRT is the firmware's EFI_SYSTEM_RESOURCE_TABLE, nil if there is none. The
 	// payload is given a copy.
 	ESRT []byte
@@ -129,6 +133,7 @@ func selected(list string) string {
 // and of memory for a special purpose nothing will be allocated.
 func (h *Host) Config(cfg emu.Config) emu.Config {
 	cfg.MemoryMap, cfg.Contents, cfg.Withhold = h.Memory, h.Contents, nil
+	cfg.RuntimeServices = h.Runtime
 	for _, d := range h.Memory {
 		r := d.Range()
 		if isRAM(d) {

@@ -22,6 +22,7 @@ func load(ctx context.Context, args []string, s streams) error {
 	verify := f.Bool("verify", false, "have the trampoline compare all that is loaded with its SHA-256 before it jumps")
 	console := f.String("console", "", "`CONSOLE` for the trampoline's message: ttyS0 to ttyS3, or the number of an I/O port")
 	reuse := f.Bool("reuse-cmdline", false, "put the running kernel's command line before the load options")
+	firmware := f.Bool("firmware-runtime", false, "give the next boot this firmware's own runtime services; the running kernel must have been booted with efi=noruntime")
 	crash := f.Bool("p", false, "load for a panic of the running kernel, into the memory that crashkernel= has set aside; implies -verify")
 	backend := f.String("backend", backendKexec, "`BACKEND`, kexec: the frozen machine; file: its signed kernel, initrd and command line alone, where the running kernel refuses the other")
 	if err := f.parse(args); err != nil {
@@ -38,6 +39,9 @@ func load(ctx context.Context, args []string, s streams) error {
 	if err := checkBackend(*backend, *crash, opts); err != nil {
 		return err
 	}
+	if *firmware && (*crash || *backend != backendKexec) {
+		return usagef("-firmware-runtime goes with -backend %s, and not with -p", backendKexec)
+	}
 	if *reuse {
 		running, err := os.ReadFile("/proc/cmdline")
 		if err != nil {
@@ -48,6 +52,11 @@ func load(ctx context.Context, args []string, s streams) error {
 	host, err := kexec.ReadHost(os.DirFS("/"))
 	if err != nil {
 		return err
+	}
+	if *firmware {
+		if err := host.UseFirmware(os.DirFS("/")); err != nil {
+			return err
+		}
 	}
 	f.keepKernel = *backend == backendFile
 	if *crash {
@@ -65,8 +74,12 @@ func load(ctx context.Context, args []string, s streams) error {
 	if err != nil {
 		return adviseFile(host, err)
 	}
-	fmt.Fprintf(s.err, "uefiexec: loaded %.1f MiB in %d segments; the next boot sees a copy of the variables, and what it changes there does not reach the firmware\n",
-		float64(done.Bytes)/(1<<20), done.Segments)
+	variables := "sees a copy of the variables, and what it changes there does not reach the firmware"
+	if *firmware {
+		variables = "has the firmware's own variables"
+	}
+	fmt.Fprintf(s.err, "uefiexec: loaded %.1f MiB in %d segments; the next boot %s\n",
+		float64(done.Bytes)/(1<<20), done.Segments, variables)
 	return nil
 }
 
