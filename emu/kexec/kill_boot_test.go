@@ -43,7 +43,7 @@ func TestKillAndFlip(t *testing.T) {
 		Initramfs: vmtest.Initramfs{
 			Scripts: map[string]string{"first": script.String()},
 			Files: map[string]string{
-				"/bin/uefiexec": command(t), "/bin/kexec.test": testBinary(t), "/ebs.efi": payload(t),
+				"/bin/uefiexec": command(t), "/bin/kexec.test": testBinary(t), "/ebs.efi": payload(t, "ebs"),
 				"/vmlinuz": emutest.Corpus(t, "trixie/amd64/vmlinuz"),
 			},
 		}.Build(t),

@@ -57,6 +57,8 @@ func TestRefusals(t *testing.T) {
 		{"run uefiexec load /vmlinuz", host, []string{"exited boot services", "too little memory is free: to load takes", "more memory"}},
 		// The run takes too much.
 		{"run uefiexec load -initrd /big /vmlinuz", host, []string{"too little memory is free: of", "more memory"}},
+		// It returns, with success, but to nowhere.
+		{"run uefiexec load /return.efi", "exit status 1", []string{"SUCCESS", "there is nothing to load"}},
 		{"run uefiexec load /run.core", host, []string{"run the image again, here"}},
 		{"run uefiexec load /larger.core", host, []string{"this machine has no memory at", "run the image again, here"}},
 		{"run uefiexec load /tables.core", host, []string{"this machine has the table", "run the image again, here"}},
@@ -74,7 +76,7 @@ func TestRefusals(t *testing.T) {
 	kernel := emutest.Corpus(t, "trixie/amd64/vmlinuz")
 	files := vmtest.Libraries(t, "setpriv")
 	maps.Copy(files, map[string]string{
-		"/bin/uefiexec": command(t), "/vmlinuz": kernel, "/ebs.efi": payload(t), "/run.core": plainHandoff(t),
+		"/bin/uefiexec": command(t), "/vmlinuz": kernel, "/ebs.efi": payload(t, "ebs"), "/return.efi": payload(t, "return"), "/run.core": plainHandoff(t),
 	})
 	const gib = 1 << 30
 	r := vmtest.Run(t, vmtest.Config{
@@ -125,19 +127,19 @@ func ram(edges ...efi.Addr) []efi.MemoryDescriptor {
 	return list
 }
 
-// payload is a file with a program that prints on the serial port what it finds
-// after boot services.
-func payload(t *testing.T) string {
+// payload is a file with one of our programs: ebs prints on the serial port what
+// it finds after boot services.
+func payload(t *testing.T, name string) string {
 	t.Helper()
-	image, err := payloads.Image("x64", "ebs")
+	image, err := payloads.Image("x64", name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := filepath.Join(t.TempDir(), "ebs.efi")
-	if err := os.WriteFile(name, image, 0o644); err != nil {
+	file := filepath.Join(t.TempDir(), name+".efi")
+	if err := os.WriteFile(file, image, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return name
+	return file
 }
 
 // handoffOf is a file of a machine frozen on a host.
@@ -171,7 +173,7 @@ func plainHandoff(t *testing.T) string {
 	t.Helper()
 	emutest.Engine(t, cpu.AMD64)
 	name := filepath.Join(t.TempDir(), "run.core")
-	if out, err := exec.CommandContext(t.Context(), command(t), "run", "-m", "200M", "-o", name, payload(t)).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), command(t), "run", "-m", "200M", "-o", name, payload(t, "ebs")).CombinedOutput(); err != nil {
 		t.Fatalf("run -o: %v\n%s", err, out)
 	}
 	return name

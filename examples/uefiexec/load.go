@@ -16,33 +16,49 @@ import (
 	"github.com/uefiexec/uefiexec/emu/kexec"
 )
 
+// loadFlags are the flags of load.
+type loadFlags struct {
+	*runFlags
+
+	reuse, firmware, crash bool
+	console, backend       string
+	opts                   kexec.Options
+}
+
+func parseLoad(args []string, s streams) (*loadFlags, error) {
+	f := &loadFlags{runFlags: newRunFlags("load", s)}
+	f.BoolVar(&f.opts.Verify, "verify", false, "have the trampoline compare all that is loaded with its SHA-256 before it jumps")
+	f.StringVar(&f.console, "console", "", "`CONSOLE` for the trampoline's message: ttyS0 to ttyS3, or the number of an I/O port")
+	f.BoolVar(&f.reuse, "reuse-cmdline", false, "put the running kernel's command line before the load options")
+	f.BoolVar(&f.firmware, "firmware-runtime", false, "give the next boot this firmware's own runtime services; the running kernel must have been booted with efi=noruntime")
+	f.BoolVar(&f.crash, "p", false, "load for a panic of the running kernel, into the memory that crashkernel= has set aside; implies -verify")
+	f.StringVar(&f.backend, "backend", backendKexec, "`BACKEND`, kexec: the frozen machine; file: its signed kernel, initrd and command line alone, where the running kernel refuses the other")
+	err := f.parse(args)
+	if err == nil {
+		f.opts.Console, err = parseConsole(f.console)
+	}
+	if err == nil {
+		err = checkBackend(f.backend, f.crash, f.opts)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case f.image == "":
+		return nil, usagef("load takes an IMAGE")
+	case f.firmware && (f.crash || f.backend != backendKexec):
+		return nil, usagef("-firmware-runtime goes with -backend %s, and not with -p", backendKexec)
+	}
+	f.keepKernel = f.backend == backendFile
+	return f, nil
+}
+
 // load is the command of that name.
 func load(ctx context.Context, args []string, s streams) error {
-	f := newRunFlags("load", s)
-	verify := f.Bool("verify", false, "have the trampoline compare all that is loaded with its SHA-256 before it jumps")
-	console := f.String("console", "", "`CONSOLE` for the trampoline's message: ttyS0 to ttyS3, or the number of an I/O port")
-	reuse := f.Bool("reuse-cmdline", false, "put the running kernel's command line before the load options")
-	firmware := f.Bool("firmware-runtime", false, "give the next boot this firmware's own runtime services; the running kernel must have been booted with efi=noruntime")
-	crash := f.Bool("p", false, "load for a panic of the running kernel, into the memory that crashkernel= has set aside; implies -verify")
-	backend := f.String("backend", backendKexec, "`BACKEND`, kexec: the frozen machine; file: its signed kernel, initrd and command line alone, where the running kernel refuses the other")
-	if err := f.parse(args); err != nil {
+	f, err := parseLoad(args, s)
+	if err != nil {
 		return err
 	}
-	if f.image == "" {
-		return usagef("load takes an IMAGE")
-	}
-	opts := kexec.Options{Verify: *verify}
-	var err error
-	if opts.Console, err = parseConsole(*console); err != nil {
-		return err
-	}
-	if err := checkBackend(*backend, *crash, opts); err != nil {
-		return err
-	}
-	if *firmware && (*crash || *backend != backendKexec) {
-		return usagef("-firmware-runtime goes with -backend %s, and not with -p", backendKexec)
-	}
-	if *reuse {
+	if f.reuse {
 		running, err := os.ReadFile("/proc/cmdline")
 		if err != nil {
 			return err
@@ -53,39 +69,41 @@ func load(ctx context.Context, args []string, s streams) error {
 	if err != nil {
 		return err
 	}
-	if *firmware {
+	if f.firmware {
 		if err := host.UseFirmware(os.DirFS("/")); err != nil {
 			return err
 		}
 	}
-	f.keepKernel = *backend == backendFile
-	if *crash {
-		return f.loadCrash(ctx, s, host, opts)
+	if f.crash {
+		return f.loadCrash(ctx, s, host)
 	}
 	handoff, closeAll, err := f.frozen(ctx, s, host)
 	if err != nil {
 		return err
 	}
 	defer closeAll()
-	if *backend == backendFile {
+	if f.backend == backendFile {
 		return loadFile(s, host, handoff)
 	}
-	done, err := kexec.Load(host, handoff, opts)
+	done, err := kexec.Load(host, handoff, f.opts)
 	if err != nil {
 		return adviseFile(host, err)
 	}
-	variables := "sees a copy of the variables, and what it changes there does not reach the firmware"
-	if *firmware {
-		variables = "has the firmware's own variables"
+	what := "; the next boot sees a copy of the variables, and what it changes there does not reach the firmware"
+	if f.firmware {
+		what = "; the next boot has the firmware's own variables"
 	}
-	fmt.Fprintf(s.err, "uefiexec: loaded %.1f MiB in %d segments; the next boot %s\n",
-		float64(done.Bytes)/(1<<20), done.Segments, variables)
+	printLoaded(s, done, what)
 	return nil
+}
+
+func printLoaded(s streams, done kexec.Loaded, what string) {
+	fmt.Fprintf(s.err, "uefiexec: loaded %.1f MiB in %d segments%s\n", float64(done.Bytes)/(1<<20), done.Segments, what)
 }
 
 // loadCrash is load -p. The load options name the ELF core header; a UKI gets its
 // own command line with it, unless others are given.
-func (f *runFlags) loadCrash(ctx context.Context, s streams, host *kexec.Host, opts kexec.Options) error {
+func (f *loadFlags) loadCrash(ctx context.Context, s streams, host *kexec.Host) error {
 	crash, err := host.Crash(os.DirFS("/"))
 	if err != nil {
 		return err
@@ -107,13 +125,17 @@ func (f *runFlags) loadCrash(ctx context.Context, s streams, host *kexec.Host, o
 		return err
 	}
 	defer closeAll()
-	done, err := kexec.LoadCrash(crash, handoff, opts)
+	done, err := kexec.LoadCrash(crash, handoff, f.opts)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.err, "uefiexec: loaded %.1f MiB in %d segments, for a panic\n", float64(done.Bytes)/(1<<20), done.Segments)
+	printLoaded(s, done, ", for a panic")
 	return nil
 }
+
+// errNothingLeft is for an image that came to its end, well or not, without
+// ExitBootServices.
+var errNothingLeft = errors.New("there is nothing to load")
 
 // frozen runs the image, or reads the frozen machine that it is.
 func (f *runFlags) frozen(ctx context.Context, s streams, host *kexec.Host) (*emu.Handoff, func(), error) {
@@ -129,7 +151,12 @@ func (f *runFlags) frozen(ctx context.Context, s streams, host *kexec.Host) (*em
 	if cause := context.Cause(watched); b.err != nil && errors.Is(cause, kexec.ErrMemory) {
 		b.err = cause
 	}
-	if b.err != nil {
+	var exit *emu.ExitError
+	switch {
+	case errors.As(b.err, &exit):
+		b.close()
+		return nil, nil, fmt.Errorf("%v: %w", exit, errNothingLeft)
+	case b.err != nil:
 		b.close()
 		return nil, nil, b.err
 	}
