@@ -67,7 +67,7 @@ func combinations() []combination {
 		return []combination{
 			{"bookworm", vmtest.SeaBIOS, 512, 1, false, "kernel", "trixie"},
 			{"trixie", vmtest.OVMF, 1024, 4, true, "uki", "trixie"},
-			{"sid", vmtest.SeaBIOS, 5120, 4, false, "kernel", "sid"},
+			{"sid", vmtest.SeaBIOS, 5120, 1, false, "kernel", "sid"},
 			{"bookworm", vmtest.OVMF, 2048, 1, true, "uki", "bookworm"},
 			{"trixie", vmtest.SeaBIOS, 1024, 1, true, "kernel", "bookworm"},
 			{"sid", vmtest.OVMF, 1024, 1, false, "uki", "sid"},
