@@ -71,7 +71,8 @@ func appendMerged(regions []Region, r Region) []Region {
 // be several here.
 func (m *MemoryMap) Regions() []Region { return slices.Clone(m.regions) }
 
-// NotFree is a choice for Ranges: all that is not ConventionalMemory.
+// NotFree is a choice for Ranges: all that cannot be allocated, which is what is
+// in use and what is withheld.
 func NotFree(r Region) bool { return !r.free() }
 
 // Ranges yields, by address, the memory whose regions keep chooses; regions
