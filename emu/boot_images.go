@@ -47,7 +47,7 @@ func loadImage(c *Call, bootPolicy efi.Boolean, parent efi.Handle, pathAt efi.Pt
 	if err != nil {
 		return err
 	}
-	image, err := m.load(by, path, bytes.NewReader(data), int64(len(data)))
+	image, err := m.load(by, path, bytes.NewReader(data), int64(len(data)), source)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/uefiexec/uefiexec/emu/cpu"
 	"github.com/uefiexec/uefiexec/pecoff"
 	"github.com/uefiexec/uefiexec/tables"
+	"github.com/uefiexec/uefiexec/tables/eventlog"
 )
 
 // Config is what a machine is made of. Arch and Engine must be given; every
@@ -51,6 +52,9 @@ type Config struct {
 	// Policy decides whether an image may be loaded; nil accepts all.
 	Policy ImagePolicy
 
+	// Measurer is told what firmware measures around images; nil measures nothing.
+	Measurer Measurer
+
 	// KeepKernel has Handoff.Kernel find kernels that were loaded from a buffer in
 	// guest memory, too, for a checksum of each.
 	KeepKernel bool
@@ -86,6 +90,31 @@ type Content struct {
 // from, empty if from memory alone.
 type ImagePolicy interface {
 	Check(image *pecoff.Image, path efi.DevicePath) error
+}
+
+// Measurer measures what firmware measures around a boot beside what the payload
+// does itself: package protocols/tcg2 has one. An error of the first two is the
+// status of the service that they are called from.
+type Measurer interface {
+	// MeasureImage is told of an image before LoadImage loads it, if Policy has
+	// nothing against it. The file lies at at in guest memory, or nowhere there if
+	// that is 0. The path is where it comes from, empty if from memory alone.
+	MeasureImage(image *pecoff.Image, at efi.Addr, path efi.DevicePath) error
+
+	// MeasureExit is told of each ExitBootServices that has come to the point where
+	// it fails for a memory map that has changed, or does not.
+	MeasureExit(succeeds bool) error
+
+	// Measurements are what has been extended since the image that was booted was
+	// loaded, for the Handoff.
+	Measurements() []Measurement
+}
+
+// Measurement is an extend of PCRs: the event that says what for, and whether it
+// is in the event log, which a payload may ask to be left out.
+type Measurement struct {
+	eventlog.Event
+	Unlogged bool `json:",omitempty"`
 }
 
 // Limits bound what a guest can take. Zero fields have the default that stands

@@ -4,6 +4,7 @@ package emu
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/uefiexec/uefiexec/efi"
@@ -42,7 +43,11 @@ func exitBootServices(c *Call, handle efi.Handle, key uint64) error {
 	}
 	if m.exiting == exitAnnounced {
 		if key != m.mmap.Key() {
-			return fmt.Errorf("the memory map has changed: its key is %d: %w", m.mmap.Key(), efi.InvalidParameter)
+			err := fmt.Errorf("the memory map has changed: its key is %d: %w", m.mmap.Key(), efi.InvalidParameter)
+			return errors.Join(err, m.measureExit(false))
+		}
+		if err := m.measureExit(true); err != nil {
+			return err
 		}
 		m.exiting = exitNotified
 		m.events.timed = nil
@@ -54,6 +59,15 @@ func exitBootServices(c *Call, handle efi.Handle, key uint64) error {
 	m.exiting = exitTerminated
 	m.exitedBy = image
 	return errFrozen
+}
+
+// measureExit has ExitBootServices measured where Tcg2Dxe does: by the first of
+// those who are told of it, and so only when the key has been looked at.
+func (m *Machine) measureExit(succeeds bool) error {
+	if m.cfg.Measurer == nil {
+		return nil
+	}
+	return m.cfg.Measurer.MeasureExit(succeeds)
 }
 
 // pending reports whether a notification would run now.

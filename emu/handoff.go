@@ -3,6 +3,8 @@
 package emu
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -42,6 +44,10 @@ type Handoff struct {
 	// then in its LoadedImage; none if what that says is no memory.
 	LoadOptions []byte
 
+	// Measurements are what Config.Measurer has extended; nothing of it has reached
+	// a TPM.
+	Measurements []Measurement
+
 	memory   *mem.Memory
 	kernel   *io.SectionReader
 	noKernel error // why there is none
@@ -73,6 +79,9 @@ func (m *Machine) handoff() (*Handoff, error) {
 		if options, err := m.mem.Read(info.LoadOptions, uint64(info.LoadOptionsSize)); err == nil {
 			h.LoadOptions = append(h.LoadOptions, options...)
 		}
+	}
+	if m.cfg.Measurer != nil {
+		h.Measurements = m.cfg.Measurer.Measurements()
 	}
 	h.kernel, h.noKernel = m.capture()
 	for _, ram := range m.mem.Ranges() {
@@ -208,6 +217,35 @@ func (h *Handoff) ConfigurationTable(guid efi.GUID) (efi.Addr, bool) {
 		}
 	}
 	return 0, false
+}
+
+// SetConfigurationTable changes the address of a configuration table that the
+// payload has, in its memory, too. NotFound: it has none of that GUID.
+func (h *Handoff) SetConfigurationTable(guid efi.GUID, table efi.Addr) error {
+	raw, err := h.Read(h.SystemTable, uint64(binary.Size(efi.SystemTable{})))
+	if err != nil {
+		return err
+	}
+	var st efi.SystemTable
+	if _, err := binary.Decode(raw, binary.LittleEndian, &st); err != nil {
+		return err
+	}
+	for i := range h.ConfigurationTables {
+		if h.ConfigurationTables[i].VendorGUID != guid {
+			continue
+		}
+		at := st.ConfigurationTable.Addr() + efi.Addr(i)*tables.ConfigurationTableSize
+		entry := guid.Bytes()
+		if there, err := h.Read(at, uint64(len(entry))); err != nil || !bytes.Equal(there, entry[:]) {
+			return fmt.Errorf("emu: handoff: the configuration tables at %v are not those that were frozen: %w", at, efi.NotFound)
+		}
+		if err := h.Write(at, binary.LittleEndian.AppendUint64(entry[:], uint64(table))); err != nil {
+			return err
+		}
+		h.ConfigurationTables[i].VendorTable = table
+		return nil
+	}
+	return fmt.Errorf("emu: handoff: configuration table %v: %w", guid, efi.NotFound)
 }
 
 // ErrNoInitrd says that the payload has left no initrd in its configuration

@@ -45,6 +45,7 @@ type handoffNote struct {
 	ConfigurationTables []efi.ConfigurationTable
 	Variables           []tables.Variable
 	LoadOptions         []byte
+	Measurements        []Measurement `json:",omitempty"`
 }
 
 const handoffVersion = 1
@@ -58,7 +59,7 @@ func (h *Handoff) WriteTo(w io.Writer) (int64, error) {
 		return 0, fmt.Errorf("emu: handoff: %d segments do not fit into an ELF file", len(h.Segments))
 	}
 	meta, err := json.Marshal(handoffNote{
-		handoffVersion, h.Regs, h.FP, h.Reserved, h.MemoryMap, h.SystemTable, h.ConfigurationTables, h.Variables, h.LoadOptions,
+		handoffVersion, h.Regs, h.FP, h.Reserved, h.MemoryMap, h.SystemTable, h.ConfigurationTables, h.Variables, h.LoadOptions, h.Measurements,
 	})
 	if err != nil {
 		return 0, fmt.Errorf("emu: handoff: %w", err)
@@ -288,6 +289,6 @@ func (h *Handoff) readState(b []byte) error {
 	}
 	h.Regs, h.FP, h.Reserved = note.Regs, note.FP, note.Reserved
 	h.MemoryMap, h.SystemTable, h.ConfigurationTables = note.MemoryMap, note.SystemTable, note.ConfigurationTables
-	h.Variables, h.LoadOptions = note.Variables, note.LoadOptions
+	h.Variables, h.LoadOptions, h.Measurements = note.Variables, note.LoadOptions, note.Measurements
 	return nil
 }

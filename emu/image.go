@@ -64,7 +64,7 @@ func (m *Machine) loadRoot(r io.ReaderAt, opts BootOptions) (*Image, error) {
 			return nil, fmt.Errorf("emu: boot device: %w", err)
 		}
 	}
-	image, err := m.load(nil, path.Append(opts.Path...), r, size)
+	image, err := m.load(nil, path.Append(opts.Path...), r, size, 0)
 	if err != nil {
 		return nil, fmt.Errorf("emu: load: %w", err)
 	}
@@ -114,8 +114,9 @@ func sizeOf(r io.ReaderAt) (int64, error) {
 	return 0, errors.New("emu: the image's reader has neither Size nor Stat")
 }
 
-// load puts an image into memory and on a handle of its own.
-func (m *Machine) load(parent *Image, path efi.DevicePath, r io.ReaderAt, size int64) (*Image, error) {
+// load puts an image into memory and on a handle of its own. Its file lies at at in
+// guest memory, or not there if that is 0.
+func (m *Machine) load(parent *Image, path efi.DevicePath, r io.ReaderAt, size int64, at efi.Addr) (*Image, error) {
 	if size > m.limits.Image {
 		return nil, fmt.Errorf("an image of %d bytes: %w", size, efi.OutOfResources)
 	}
@@ -134,6 +135,11 @@ func (m *Machine) load(parent *Image, path efi.DevicePath, r io.ReaderAt, size i
 			image.refused = err
 		case err != nil:
 			return nil, err
+		}
+	}
+	if m.cfg.Measurer != nil && image.refused == nil {
+		if err := m.cfg.Measurer.MeasureImage(parsed, at, path); err != nil {
+			return nil, imageError(err)
 		}
 	}
 	if err := m.mapImage(image, parsed); err != nil {

@@ -302,10 +302,10 @@ func (m *Machine) AllocatePages(t efi.MemoryType, pages uint64) (efi.Addr, error
 	return m.mmap.AllocatePages(efi.AllocateAnyPages, t, pages, 0)
 }
 
-// Reserve takes pages that the payload will find in use and leave alone, for
-// whoever puts the machine in place later. They are in Handoff.Reserved.
-func (m *Machine) Reserve(pages uint64) (efi.Range, error) {
-	r, err := m.pages(efi.BootServicesData, pages, mem.ReadWriteExec)
+// Reserve takes pages of the given type that the payload will find in use and leave
+// alone, for whoever puts the machine in place later. They are in Handoff.Reserved.
+func (m *Machine) Reserve(t efi.MemoryType, pages uint64) (efi.Range, error) {
+	r, err := m.pages(t, pages, mem.ReadWriteExec)
 	if err == nil {
 		m.reserved = append(m.reserved, r)
 	}

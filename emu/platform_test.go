@@ -62,7 +62,7 @@ func TestReserve(t *testing.T) {
 	setup := func(m *emu.Machine) {
 		machine = m
 		var err error
-		if reserved, err = m.Reserve(3); err != nil || reserved.Size() != 3*efi.PageSize {
+		if reserved, err = m.Reserve(efi.BootServicesData, 3); err != nil || reserved.Size() != 3*efi.PageSize {
 			t.Fatalf("%v, %v", reserved, err)
 		}
 		if err := m.Memory().Write(reserved.Start, []byte("before")); err != nil {

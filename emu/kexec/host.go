@@ -12,6 +12,7 @@ import (
 
 	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu"
+	"github.com/uefiexec/uefiexec/tables/eventlog"
 )
 
 // Host is what is known of the machine that is to be left: data, read once.
@@ -40,6 +41,10 @@ type Host struct {
 	// ESRT is the firmware's EFI_SYSTEM_RESOURCE_TABLE, nil if there is none. The
 	// payload is given a copy.
 	ESRT []byte
+
+	// EventLog is what was measured before, if the payload is measured: see
+	// ReadEventLog.
+	EventLog *eventlog.Log
 
 	// FrameBuffer is what the screen shows, nil if it is not known: then a payload
 	// is to have none.
@@ -154,8 +159,13 @@ func intersect(a, b efi.Range) efi.Range {
 // room for the trampoline and installs the host's tables. It has to be called
 // before Boot.
 func (h *Host) Prepare(m *emu.Machine) error {
-	if _, err := m.Reserve(h.trampolinePages()); err != nil {
+	if _, err := m.Reserve(efi.BootServicesData, h.trampolinePages()); err != nil {
 		return fmt.Errorf("kexec: room for the trampoline: %w", err)
+	}
+	if h.EventLog != nil {
+		if err := h.reserveLog(m); err != nil {
+			return err
+		}
 	}
 	for _, t := range h.Tables {
 		if err := m.InstallConfigurationTable(t.VendorGUID, t.VendorTable); err != nil {

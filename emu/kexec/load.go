@@ -5,6 +5,7 @@ package kexec
 import (
 	"github.com/uefiexec/uefiexec/emu"
 	"github.com/uefiexec/uefiexec/emu/resident"
+	"github.com/uefiexec/uefiexec/tables/eventlog"
 )
 
 // Options say how to load.
@@ -13,6 +14,10 @@ type Options struct {
 	// jumps; what is not as it was is reported on Console, and nothing is booted.
 	Verify  bool
 	Console resident.Console
+
+	// Log is the event log that the next kernel finds; nil leaves the one that the
+	// payload has seen, which says that its own measurements were extended.
+	Log *eventlog.Log
 }
 
 // Loaded says what was loaded.

@@ -126,6 +126,11 @@ func (h *Host) layout(handoff *emu.Handoff, opts Options) (layout, efi.Addr, err
 	if err := freshSeed(handoff); err != nil {
 		return layout{}, 0, err
 	}
+	if opts.Log != nil {
+		if err := setLog(handoff, opts.Log); err != nil {
+			return layout{}, 0, err
+		}
+	}
 	l, err := h.lay(cut(handoff.Segments, room), handoff.MemoryMap, room, maxSegments-1)
 	if err != nil {
 		return layout{}, 0, err

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package kexec
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/uefiexec/uefiexec/efi"
+	"github.com/uefiexec/uefiexec/emu"
+	"github.com/uefiexec/uefiexec/tables/eventlog"
+)
+
+// eventLogFile is the event log of the firmware that has booted this machine, as
+// the kernel shows it: with the final events, and nothing of what user space has
+// extended.
+const eventLogFile = "sys/kernel/security/tpm0/binary_bios_measurements"
+
+// maxEventLog bounds an event log, in bytes.
+const maxEventLog = 8 << 20
+
+// logRoom is the room for what a payload adds to the log, in bytes.
+const logRoom = 256 << 10
+
+// ReadEventLog reads the event log that the payload's is to go on with, and which
+// the next kernel is to find. It is called before Config. An error that is
+// fs.ErrNotExist says that there is none: no TPM 2.0, firmware that keeps no log, or
+// no securityfs.
+func (h *Host) ReadEventLog(root fs.FS) error {
+	file, err := root.Open(eventLogFile)
+	if err != nil {
+		return fmt.Errorf("kexec: event log: %w", err)
+	}
+	defer file.Close()
+	raw, err := io.ReadAll(io.LimitReader(file, maxEventLog+1))
+	if err != nil {
+		return fmt.Errorf("kexec: event log: %w", err)
+	}
+	if len(raw) > maxEventLog {
+		return fmt.Errorf("kexec: event log: over %d bytes", maxEventLog)
+	}
+	log, err := eventlog.Parse(raw)
+	if err == nil && log.Legacy {
+		err = errors.New("it is of a TPM 1.2")
+	}
+	if err != nil {
+		return fmt.Errorf("kexec: /%s: %w", eventLogFile, err)
+	}
+	h.EventLog = log
+	return nil
+}
+
+// reserveLog takes the room for the log that the next kernel finds.
+func (h *Host) reserveLog(m *emu.Machine) error {
+	size := logHeader + uint64(len(h.EventLog.Append(nil))) + logRoom
+	r, err := m.Reserve(efi.ACPIReclaimMemory, efi.Pages(size)) // it outlives the next kernel, too
+	if err != nil {
+		return fmt.Errorf("kexec: room for the event log: %w", err)
+	}
+	// Pages that hold data, so that they can be written to later.
+	view, err := m.Memory().Edit(r.Start, r.Size())
+	if err == nil {
+		clear(view)
+	}
+	return err
+}
+
+// logHeader is the size of Linux's struct linux_efi_tpm_eventlog without the log:
+// its size, what of the final events it has already, its format.
+const (
+	logHeader  = 9
+	logFormat2 = 2 // EFI_TCG2_EVENT_LOG_FORMAT_TCG_2
+)
+
+// LogWith is the event log of the machine followed by measurements: the log of a
+// machine on which these were extended.
+func (h *Host) LogWith(measurements []emu.Measurement) *eventlog.Log {
+	log := *h.EventLog
+	log.Events = append([]eventlog.Event(nil), log.Events...)
+	for _, m := range measurements {
+		if !m.Unlogged {
+			log.Events = append(log.Events, m.Event)
+		}
+	}
+	return &log
+}
+
+// setLog puts a log into the place of the one that the payload's Linux stub has
+// taken from its firmware, and leaves no final events, as all of them are in it.
+// Other payloads look for none.
+func setLog(handoff *emu.Handoff, log *eventlog.Log) error {
+	if _, ok := handoff.ConfigurationTable(efi.LinuxTPMEventLogTableGUID); !ok {
+		return nil
+	}
+	if len(handoff.Reserved) < 2 {
+		return fmt.Errorf("kexec: event log: %w", errNoRoom)
+	}
+	room := handoff.Reserved[1]
+	raw := log.Append(nil)
+	if logHeader+uint64(len(raw)) > room.Size() {
+		return fmt.Errorf("kexec: an event log of %d bytes does not fit into %v: run the image again, here", len(raw), room)
+	}
+	table := binary.LittleEndian.AppendUint32(nil, uint32(len(raw)))
+	table = binary.LittleEndian.AppendUint32(table, 0)
+	table = append(append(table, logFormat2), raw...)
+	if err := handoff.Write(room.Start, table); err != nil {
+		return fmt.Errorf("kexec: event log: %w", err)
+	}
+	if final, ok := handoff.ConfigurationTable(efi.TCG2FinalEventsTableGUID); ok {
+		if err := handoff.Write(final, eventlog.AppendFinal(nil, nil)); err != nil {
+			return fmt.Errorf("kexec: final events table: %w", err)
+		}
+	}
+	if err := handoff.SetConfigurationTable(efi.LinuxTPMEventLogTableGUID, room.Start); err != nil {
+		return fmt.Errorf("kexec: event log: %w", err)
+	}
+	return nil
+}
