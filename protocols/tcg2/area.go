@@ -3,6 +3,7 @@
 package tcg2
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/uefiexec/uefiexec/efi"
@@ -86,13 +87,13 @@ func (a *area) append(e *eventlog.Event) error {
 	if a.memory == nil {
 		return nil
 	}
+	var legacy error
 	if e.Digest(eventlog.SHA1) != nil {
-		if err := a.legacy.append(a.memory, e.AppendLegacy(nil)); err != nil {
-			return err
-		}
+		legacy = a.legacy.append(a.memory, e.AppendLegacy(nil))
 	}
 	raw := e.Append(nil)
-	if err := a.agile.append(a.memory, raw); err != nil || !a.asked {
+	err := errors.Join(legacy, a.agile.append(a.memory, raw))
+	if err != nil || !a.asked {
 		return err
 	}
 	if err := a.final.append(a.memory, raw); err != nil {

@@ -52,7 +52,9 @@ func inGuest(t testing.TB, opts tcg2.Options, f func(g *guest)) *tcg2.TPM {
 			t.Errorf("LocateProtocol: %v", s)
 			return s
 		}
-		f(&guest{g, efi.Addr(g.word(found))})
+		in := &guest{g, 0}
+		in.tcg2 = efi.Addr(in.word(found))
+		f(in)
 		return efi.Success
 	})
 	var exit *emu.ExitError
