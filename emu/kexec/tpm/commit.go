@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package tpm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/google/go-tpm/tpm2/transport"
+
+	"github.com/uefiexec/uefiexec/emu"
+	"github.com/uefiexec/uefiexec/emu/kexec"
+	"github.com/uefiexec/uefiexec/tables/eventlog"
+)
+
+// Tag is the text of the event that goes before what a payload measures, in each
+// PCR that it extends: that there was a kexec, and no reset of the machine.
+const Tag = "uefiexec: kexec"
+
+// Ready looks whether the TPM has what the host's event log leads to
+// (kexec.Host.ReadEventLog), with what the running system has extended beside,
+// which is returned. Errors are those of Banks, Read, ReadUserLogs and Check.
+func Ready(host *kexec.Host, t transport.TPM, root fs.FS) ([]Explained, error) {
+	if host.EventLog == nil {
+		return nil, errors.New("tpm: the host's event log was not read")
+	}
+	banks, err := Banks(t)
+	if err != nil {
+		return nil, err
+	}
+	pcrs, err := Read(t, banks)
+	if err != nil {
+		return nil, err
+	}
+	user, err := ReadUserLogs(root)
+	if err != nil {
+		return nil, err
+	}
+	return Check(host.EventLog, user, pcrs)
+}
+
+// Load hands a frozen machine to the running kernel as kexec.Load does, with an
+// event log that says what is true as long as Commit was not called: that nothing
+// of it was extended.
+func Load(host *kexec.Host, handoff *emu.Handoff, opts kexec.Options) (kexec.Loaded, error) {
+	opts.Log = host.EventLog
+	return kexec.Load(host, handoff, opts)
+}
+
+// Commit makes ready for kexec.Exec, which has to follow at once: it looks at the
+// TPM again (Ready), loads the machine again, with the event log as it will be,
+// and extends the TPM with what the machine has measured.
+//
+// If the error is an *ExtendError, some of it has been extended, and the error
+// says what; the machine is then loaded with a log that says just that, if it can
+// be told. With any other error nothing was extended.
+func Commit(ctx context.Context, host *kexec.Host, handoff *emu.Handoff, opts kexec.Options, t transport.TPM, root fs.FS) ([]Explained, error) {
+	explained, err := Ready(host, t, root)
+	if err != nil {
+		return explained, err
+	}
+	events := make([]eventlog.Event, len(handoff.Measurements))
+	for i, m := range handoff.Measurements {
+		events[i] = m.Event
+	}
+	opts.Log = host.LogWith(handoff.Measurements)
+	if _, err := kexec.Load(host, handoff, opts); err != nil {
+		return explained, err
+	}
+	err = Extend(ctx, t, host.EventLog.Algorithms(), events)
+	if err == nil {
+		return explained, nil
+	}
+	done := 0
+	if failed := (*ExtendError)(nil); errors.As(err, &failed) {
+		done = failed.Done
+	}
+	opts.Log = host.LogWith(handoff.Measurements[:done])
+	if _, again := kexec.Load(host, handoff, opts); again != nil {
+		err = fmt.Errorf("%w; what is loaded has a log of all of it, and cannot be loaded again: %w", err, again)
+	}
+	return explained, err
+}
+
+// Device is a TPM: transport.TPM of go-tpm, by another name for those who need
+// nothing else of it.
+type Device = transport.TPM
