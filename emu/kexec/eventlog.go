@@ -22,8 +22,9 @@ const eventLogFile = "sys/kernel/security/tpm0/binary_bios_measurements"
 // maxEventLog bounds an event log, in bytes.
 const maxEventLog = 8 << 20
 
-// logRoom is the room for what a payload adds to the log, in bytes.
-const logRoom = 256 << 10
+// logRoom is the room for what the running system and a payload add to the log, in
+// bytes.
+const logRoom = 1 << 20
 
 // ReadEventLog reads the event log that the payload's is to go on with, and which
 // the next kernel is to find. It is called before Config. An error that is
@@ -74,19 +75,6 @@ const (
 	logHeader  = 9
 	logFormat2 = 2 // EFI_TCG2_EVENT_LOG_FORMAT_TCG_2
 )
-
-// LogWith is the event log of the machine followed by measurements: the log of a
-// machine on which these were extended.
-func (h *Host) LogWith(measurements []emu.Measurement) *eventlog.Log {
-	log := *h.EventLog
-	log.Events = append([]eventlog.Event(nil), log.Events...)
-	for _, m := range measurements {
-		if !m.Unlogged {
-			log.Events = append(log.Events, m.Event)
-		}
-	}
-	return &log
-}
 
 // setLog puts a log into the place of the one that the payload's Linux stub has
 // taken from its firmware, and leaves no final events, as all of them are in it.

@@ -95,8 +95,14 @@ func checkKills(t *testing.T, steps []vmtest.Step) {
 // testBinary builds the tests of this package for the guest.
 func testBinary(t *testing.T) string {
 	t.Helper()
-	name := filepath.Join(t.TempDir(), "kexec.test")
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-trimpath", "-ldflags=-s -w", "-o", name, "github.com/uefiexec/uefiexec/emu/kexec")
+	return guestTest(t, "github.com/uefiexec/uefiexec/emu/kexec")
+}
+
+// guestTest builds the tests of a package for the guest.
+func guestTest(t *testing.T, pkg string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "guest.test")
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-trimpath", "-ldflags=-s -w", "-o", name, pkg)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go test -c: %v\n%s", err, out)

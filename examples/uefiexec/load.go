@@ -14,6 +14,7 @@ import (
 	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu"
 	"github.com/uefiexec/uefiexec/emu/kexec"
+	"github.com/uefiexec/uefiexec/emu/kexec/tpm"
 )
 
 // loadFlags are the flags of load.
@@ -22,6 +23,7 @@ type loadFlags struct {
 
 	reuse, firmware, crash bool
 	console, backend       string
+	tpmUse, pcrs           string
 	opts                   kexec.Options
 }
 
@@ -33,6 +35,8 @@ func parseLoad(args []string, s streams) (*loadFlags, error) {
 	f.BoolVar(&f.firmware, "firmware-runtime", false, "give the next boot this firmware's own runtime services; the running kernel must have been booted with efi=noruntime")
 	f.BoolVar(&f.crash, "p", false, "load for a panic of the running kernel, into the memory that crashkernel= has set aside; implies -verify")
 	f.StringVar(&f.backend, "backend", backendKexec, "`BACKEND`, kexec: the frozen machine; file: its signed kernel, initrd and command line alone, where the running kernel refuses the other")
+	f.StringVar(&f.tpmUse, "tpm", tpmAuto, "`USE` of this machine's TPM: extend: the image finds one, and exec extends what it has measured; view: the same, but nothing is extended; off: it finds none; auto: extend where the kernel shows an event log, else off")
+	f.StringVar(&f.pcrs, "pcrs", "real", "`VALUES` that the image's view of the TPM starts with: real or zero")
 	err := f.parse(args)
 	if err == nil {
 		f.opts.Console, err = parseConsole(f.console)
@@ -45,6 +49,12 @@ func parseLoad(args []string, s streams) (*loadFlags, error) {
 		return nil, err
 	case f.image == "":
 		return nil, usagef("load takes an IMAGE")
+	case f.tpmUse != tpmAuto && f.tpmUse != tpmExtend && f.tpmUse != tpmView && f.tpmUse != tpmOff:
+		return nil, usagef("-tpm %s: want extend, view, off or auto", f.tpmUse)
+	case f.pcrs != "real" && f.pcrs != "zero":
+		return nil, usagef("-pcrs %s: want real or zero", f.pcrs)
+	case (f.tpmUse == tpmExtend || f.tpmUse == tpmView) && (f.crash || f.backend != backendKexec):
+		return nil, usagef("-tpm %s goes with -backend %s, and not with -p: a crash kernel never extends", f.tpmUse, backendKexec)
 	case f.firmware && (f.crash || f.backend != backendKexec):
 		return nil, usagef("-firmware-runtime goes with -backend %s, and not with -p", backendKexec)
 	}
@@ -77,6 +87,16 @@ func load(ctx context.Context, args []string, s streams) error {
 	if f.crash {
 		return f.loadCrash(ctx, s, host)
 	}
+	measured, err := f.readMeasured(s, host)
+	if err != nil {
+		return err
+	}
+	if f.measured = measured; measured {
+		f.tpm.Tag, f.tpm.Banks = tpm.Tag, host.EventLog.Algorithms()
+		if f.pcrs == "real" {
+			f.tpm.Log = host.EventLog
+		}
+	}
 	handoff, closeAll, err := f.frozen(ctx, s, host)
 	if err != nil {
 		return err
@@ -85,7 +105,12 @@ func load(ctx context.Context, args []string, s streams) error {
 	if f.backend == backendFile {
 		return loadFile(s, host, handoff)
 	}
-	done, err := kexec.Load(host, handoff, f.opts)
+	var done kexec.Loaded
+	if measured && len(handoff.Measurements) > 0 {
+		done, err = f.loadMeasured(s, host, handoff)
+	} else if err = dropState(); err == nil {
+		done, err = kexec.Load(host, handoff, f.opts)
+	}
 	if err != nil {
 		return adviseFile(host, err)
 	}
@@ -108,7 +133,7 @@ func (f *loadFlags) loadCrash(ctx context.Context, s streams, host *kexec.Host) 
 	if err != nil {
 		return err
 	}
-	src, err := openSource(f.image, f.esp)
+	src, err := openSource(f.image, f.esp, "")
 	if err != nil {
 		return err
 	}
@@ -183,7 +208,7 @@ func readHandoff(name string) (*emu.Handoff, error) {
 }
 
 // execute is the command exec.
-func execute(_ context.Context, args []string, s streams) error {
+func execute(ctx context.Context, args []string, s streams) error {
 	flags := newFlags("exec", "", s)
 	force := flags.Bool("f", false, "at once, without stopping anything")
 	if err := parse(flags, args); err != nil {
@@ -195,10 +220,22 @@ func execute(_ context.Context, args []string, s streams) error {
 	if loaded, err := os.ReadFile("/sys/kernel/kexec_loaded"); err == nil && strings.TrimSpace(string(loaded)) != "1" {
 		return errors.New("nothing is loaded")
 	}
+	st, handoff, err := readState()
+	if err != nil {
+		return err
+	}
 	if _, err := os.Stat("/run/systemd/system"); err == nil && !*force {
+		if _, err := os.Stat(shutdownHook); err != nil && st != nil {
+			return fmt.Errorf("what is loaded is to be measured at the end of the shutdown, and there is no %s that would: see docs/KEXEC.md, or use -f", shutdownHook)
+		}
 		cmd := exec.Command("systemctl", "kexec")
 		cmd.Stdout, cmd.Stderr = s.out, s.err
 		return cmd.Run()
+	}
+	if st != nil {
+		if err := commit(ctx, s, st, handoff); err != nil {
+			return err
+		}
 	}
 	return kexec.Exec()
 }

@@ -3,6 +3,7 @@
 // Command uefiexec runs UEFI images in user space.
 //
 //	uefiexec run [flags] [IMAGE [LOADOPTIONS...]]
+//	uefiexec measure [flags] IMAGE [LOADOPTIONS...]
 //	uefiexec load [flags] IMAGE [LOADOPTIONS...]
 //	uefiexec exec [-f]
 //	uefiexec inspect [flags] IMAGE
@@ -11,6 +12,10 @@
 // or meets a limit; without an IMAGE it runs a small demonstration. Inspect
 // prints what an image is made of. Nothing of this machine is given to an image
 // that is run or inspected unless a flag names it, and nothing of it is changed.
+//
+// Measure runs an image with a TPM that is none and prints the event log and the
+// PCRs that a boot by firmware would lead to: the same on any machine. What depends
+// on random numbers is found by a second run, and marked.
 //
 // Load and exec are as kexec -l and kexec -e. Load runs the image on the memory
 // map and with the firmware tables of this machine and loads what it leaves
@@ -68,6 +73,7 @@ type command struct {
 
 var commands = []command{
 	{"run", "[IMAGE [LOADOPTIONS...]]", "run an image until it exits boot services", run},
+	{"measure", "IMAGE [LOADOPTIONS...]", "print what would be measured if firmware booted an image", measure},
 	{"load", "IMAGE [LOADOPTIONS...]", "run an image on this machine's memory and load what it leaves for kexec", load},
 	{"exec", "", "leave the running kernel for what was loaded", execute},
 	{"inspect", "IMAGE", "print what an image is made of", inspect},

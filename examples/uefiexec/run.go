@@ -21,26 +21,32 @@ import (
 	"github.com/uefiexec/uefiexec/emu/kexec"
 	"github.com/uefiexec/uefiexec/pecoff"
 	"github.com/uefiexec/uefiexec/protocols"
+	"github.com/uefiexec/uefiexec/protocols/tcg2"
+	"github.com/uefiexec/uefiexec/tables"
 )
 
 // runFlags are the flags of run, and of load.
 type runFlags struct {
 	*flag.FlagSet
 
-	esp, initrd, cmdline string
-	memory               size
-	arch, engine         string
-	seed, output         string
-	timeout              time.Duration
-	trace, json          bool
+	esp, disk, vars, initrd, cmdline string
+	memory                           size
+	arch, engine                     string
+	seed, output                     string
+	timeout                          time.Duration
+	trace, json                      bool
 
-	image      string
-	keepKernel bool // for -backend file
+	image         string
+	keepKernel    bool         // for -backend file
+	measured      bool         // the image finds a TPM
+	firmwareFirst bool         // into which a firmware has measured already, as EDK2 does
+	tpm           tcg2.Options // of that
 }
 
 func newRunFlags(name string, s streams) *runFlags {
 	f := &runFlags{memory: 512 << 20, FlagSet: newFlags(name, "[IMAGE [LOADOPTIONS...]]", s)}
 	f.StringVar(&f.esp, "esp", "", "`DIR|ARCHIVE` that the image finds as its volume; an IMAGE in it has its path there")
+	f.StringVar(&f.disk, "disk", "", "`FILE` of the disk that the volume is the EFI system partition of: its GUIDs and sizes are shown")
 	f.StringVar(&f.initrd, "initrd", "", "`FILE` to offer as initrd, by LoadFile2")
 	f.StringVar(&f.cmdline, "cmdline", "", "`TEXT` to give as load options, instead of LOADOPTIONS")
 	f.StringVar(&f.engine, "engine", "", "`NAME` of the engine; the default is the best that works here")
@@ -49,9 +55,10 @@ func newRunFlags(name string, s streams) *runFlags {
 	f.BoolVar(&f.trace, "trace", false, "print every call of a service to stderr")
 	f.BoolVar(&f.json, "json", false, "print one JSON object to stdout; the console goes to stderr")
 	f.StringVar(&f.output, "o", "", "`FILE` to write the frozen machine to, as an ELF core")
-	if name == "run" {
+	if name != "load" {
 		f.Var(&f.memory, "m", "`SIZE` of the guest's memory, with K, M or G")
 		f.StringVar(&f.arch, "arch", "", "x86-64 or aarch64; the default is the image's")
+		f.StringVar(&f.vars, "vars", "", "`FILE` of variables, in JSON: a list of name, guid, attributes such as NV|BS|RT, and data in hexadecimal")
 	}
 	return f
 }
@@ -77,9 +84,11 @@ func (f *runFlags) parse(args []string) error {
 // run is the command of that name.
 func run(ctx context.Context, args []string, s streams) error {
 	f := newRunFlags("run", s)
+	f.BoolVar(&f.measured, "tpm", false, "give the image a TPM; what it extends reaches no real one")
 	if err := f.parse(args); err != nil {
 		return err
 	}
+	f.firmwareFirst = true
 	b, err := f.boot(ctx, s, nil)
 	if err != nil {
 		return err
@@ -98,6 +107,7 @@ func run(ctx context.Context, args []string, s streams) error {
 type booted struct {
 	source  *source
 	machine *emu.Machine
+	tpm     *tcg2.TPM    // nil if the image found none
 	handoff *emu.Handoff // nil if it did not exit boot services
 	err     error        // of Boot
 	engine  string
@@ -119,7 +129,7 @@ func (b *booted) report() *report {
 // boot runs the image that the flags name, on the memory and with the tables of
 // host if there is one. An error is one of before the boot, or of -o.
 func (f *runFlags) boot(ctx context.Context, s streams, host *kexec.Host) (*booted, error) {
-	src, err := openSource(f.image, f.esp)
+	src, err := openSource(f.image, f.esp, f.disk)
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +146,14 @@ func (f *runFlags) bootFrom(ctx context.Context, s streams, host *kexec.Host, b 
 	cfg, err := f.config(b.source, &picker, isTerminal(s.in))
 	if err != nil {
 		return err
+	}
+	if f.measured {
+		opts := f.tpm
+		opts.GPT = b.source.gpt
+		if b.tpm, err = tcg2.New(opts); err != nil {
+			return err
+		}
+		cfg.Measurer = b.tpm
 	}
 	if host != nil {
 		cfg = host.Config(cfg)
@@ -155,6 +173,11 @@ func (f *runFlags) bootFrom(ctx context.Context, s streams, host *kexec.Host, b 
 	volume, err := f.install(s, b, host)
 	if err != nil {
 		return err
+	}
+	if b.tpm != nil {
+		if err := f.installTPM(b); err != nil {
+			return err
+		}
 	}
 	start := time.Now()
 	b.handoff, b.err = b.machine.Boot(ctx, b.source.image, emu.BootOptions{
@@ -199,6 +222,16 @@ func (f *runFlags) install(s streams, b *booted, host *kexec.Host) (volume efi.H
 	return platform.Install(b.machine)
 }
 
+// installTPM gives the machine its TPM.
+func (f *runFlags) installTPM(b *booted) error {
+	if f.firmwareFirst {
+		if err := b.tpm.Firmware(b.machine.Variables()); err != nil {
+			return err
+		}
+	}
+	return b.tpm.Install(b.machine)
+}
+
 // isTerminal reports whether a person may be typing: then time is the host's, or
 // menus would not wait.
 func isTerminal(r io.Reader) bool {
@@ -229,6 +262,11 @@ func (f *runFlags) config(src *source, picker *auto.Picker, interactive bool) (e
 		cfg.Random, cfg.Clock = seeded(f.seed)
 	}
 	var err error
+	if f.vars != "" {
+		if cfg.Variables, err = readVariables(f.vars); err != nil {
+			return cfg, err
+		}
+	}
 	if cfg.Arch, err = f.guest(src); err != nil {
 		return cfg, err
 	}
@@ -259,6 +297,19 @@ func (f *runFlags) guest(src *source) (cpu.Arch, error) {
 		return cpu.ARM64, nil
 	}
 	return cpu.AMD64, nil
+}
+
+// readVariables reads a file of variables.
+func readVariables(name string) (*tables.Variables, error) {
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	vars := new(tables.Variables)
+	if err := vars.UnmarshalJSON(raw); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return vars, nil
 }
 
 // writeHandoff writes the frozen machine to a file that its owner alone can

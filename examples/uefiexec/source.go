@@ -16,6 +16,7 @@ import (
 
 	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu/emutest/payloads"
+	"github.com/uefiexec/uefiexec/protocols"
 	"github.com/uefiexec/uefiexec/protocols/archive"
 )
 
@@ -25,6 +26,7 @@ type source struct {
 	image  *io.SectionReader
 	volume fs.FS
 	disk   efi.DevicePath
+	gpt    []byte         // the partition table of the disk, as it is measured
 	path   efi.DevicePath // of the image on the volume
 
 	closers []io.Closer
@@ -39,9 +41,13 @@ func (s *source) close() {
 // openSource finds the image. An image in the -esp folder or archive has its
 // path there; one outside lies alone on a volume of its own; none is the
 // demonstration.
-func openSource(image, esp string) (*source, error) {
+// disk is the file of the disk that the volume stands for, if there is one.
+func openSource(image, esp, disk string) (*source, error) {
 	s := &source{name: image}
 	err := s.open(image, esp)
+	if err == nil && disk != "" {
+		err = s.readDisk(disk)
+	}
 	if err != nil {
 		s.close()
 		return nil, err
@@ -80,6 +86,32 @@ func (s *source) open(image, esp string) error {
 	if s.volume == nil {
 		s.volume = oneFile{base, s.image}
 	}
+	return nil
+}
+
+// readDisk takes the partition table of a disk, so that the volume gets the device
+// path and the GUIDs of its EFI system partition.
+func (s *source) readDisk(name string) error {
+	file, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	size, err := file.Seek(0, io.SeekEnd) // a device's size is in no os.FileInfo
+	if err != nil {
+		return err
+	}
+	gpt, err := protocols.ReadGPT(file, size)
+	if err != nil {
+		return fmt.Errorf("-disk %s: %w", name, err)
+	}
+	part, ok := gpt.ESP()
+	if !ok {
+		return fmt.Errorf("-disk %s: none of its %d partitions is an EFI system partition", name, len(gpt.Partitions))
+	}
+	disk := protocols.DefaultDisk()
+	s.disk = append(disk[:len(disk)-1], part.Node())
+	s.gpt = gpt.EventData()
 	return nil
 }
 

@@ -5,6 +5,7 @@ package tpm
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/uefiexec/uefiexec/tables/eventlog"
@@ -18,15 +19,22 @@ const checked = 16
 // Explained is a PCR that the event log alone does not lead to, but does together
 // with what the running system has logged.
 type Explained struct {
-	PCR   uint32
-	By    string // IMA or Systemd
-	Count int    // how many extends of its log are in the PCR
+	PCR    uint32
+	By     string           // IMA or Systemd
+	Events []eventlog.Event // the extends of its log that are in the PCR
+
+	// Shown says that the event log that is handed over has the Events: see Ready.
+	Shown bool
 }
 
 func (e Explained) String() string {
+	shown := "has them as events of the system before"
+	if !e.Shown {
+		shown = "has no room for them, and so does not lead to the PCR"
+	}
 	return fmt.Sprintf("PCR %d holds %d measurements of the running system (%s) and goes on with them: "+
 		"after the kexec its value differs from that of a boot from firmware, secrets that are sealed to such a value will not unseal, "+
-		"and the event log that is handed over does not show these measurements", e.PCR, e.Count, e.By)
+		"and the event log that is handed over %s", e.PCR, len(e.Events), e.By, shown)
 }
 
 // Check says whether a log leads to the PCRs that a TPM has, PCR 0 to 15 of every
@@ -113,11 +121,11 @@ func explain(pcr uint32, user []UserLog, replayed, real eventlog.PCRs) []Explain
 		for _, p := range parts {
 			all = append(all, p.events...)
 		}
-		if n := reach(pcr, all, replayed, real); n >= 0 {
+		if n, ways := reach(pcr, all, replayed, real); n >= 0 {
 			var list []Explained
 			for _, p := range parts {
 				if count := min(n, len(p.events)); count > 0 {
-					list = append(list, Explained{pcr, p.by, count})
+					list = append(list, Explained{PCR: pcr, By: p.by, Events: asEvents(p.by, p.events[:count], ways)})
 					n -= count
 				}
 			}
@@ -128,19 +136,39 @@ func explain(pcr uint32, user []UserLog, replayed, real eventlog.PCRs) []Explain
 	return nil
 }
 
+// asEvents are measurements as a log has them, by what was extended into each bank.
+func asEvents(by string, list []*measurement, ways map[eventlog.Algorithm]reading) []eventlog.Event {
+	banks := slices.Sorted(maps.Keys(ways))
+	events := make([]eventlog.Event, len(list))
+	for i, m := range list {
+		events[i] = eventlog.KexecEvent(nil, m.pcr, "uefiexec: "+by+" before kexec")
+		for _, a := range banks {
+			if sum := m.digest(a, ways[a]); sum != nil {
+				events[i].Digests = append(events[i].Digests, eventlog.Digest{Algorithm: a, Sum: sum})
+			}
+		}
+	}
+	return events
+}
+
 // reach is after how many of the measurements the PCR has its value in all banks,
-// the least number, -1 if there is none.
-func reach(pcr uint32, all []*measurement, replayed, real eventlog.PCRs) int {
+// the least number, -1 if there is none, and how each bank was extended.
+func reach(pcr uint32, all []*measurement, replayed, real eventlog.PCRs) (int, map[eventlog.Algorithm]reading) {
 	at := make([]bool, len(all)+1) // in all banks so far
 	for i := range at {
 		at[i] = true
 	}
+	hits := map[eventlog.Algorithm]*[readings][]int{} // in ascending order
 	for _, a := range real.Banks() {
 		here := make([]bool, len(at))
+		hits[a] = new([readings][]int)
 		for r := range readings {
 			v := replayed[a][pcr]
 			for i := range at {
-				here[i] = here[i] || bytes.Equal(v, real[a][pcr])
+				if bytes.Equal(v, real[a][pcr]) {
+					here[i] = true
+					hits[a][r] = append(hits[a][r], i)
+				}
 				if i == len(all) {
 					break
 				}
@@ -153,8 +181,18 @@ func reach(pcr uint32, all []*measurement, replayed, real eventlog.PCRs) int {
 			at[i] = at[i] && here[i]
 		}
 		if !slices.Contains(at, true) {
-			return -1
+			return -1, nil
 		}
 	}
-	return slices.Index(at, true)
+	n := slices.Index(at, true)
+	ways := map[eventlog.Algorithm]reading{}
+	for a, found := range hits {
+		for r := range readings {
+			if slices.Contains(found[r], n) {
+				ways[a] = r
+				break
+			}
+		}
+	}
+	return n, ways
 }

@@ -80,6 +80,38 @@ func after(log *eventlog.Log, events ...[]eventlog.Event) eventlog.PCRs {
 	return p
 }
 
+// claim is what is explained.
+type claim struct {
+	pcr   uint32
+	by    string
+	count int
+}
+
+// claims are what is explained, and a check that the log goes on with it to the
+// PCRs.
+func claims(t *testing.T, log *eventlog.Log, list []Explained, real eventlog.PCRs) []claim {
+	t.Helper()
+	var all []claim
+	whole := *log
+	whole.Events = slices.Clone(log.Events)
+	for _, e := range list {
+		all = append(all, claim{e.PCR, e.By, len(e.Events)})
+		whole.Events = append(whole.Events, e.Events...)
+	}
+	parsed, err := eventlog.Parse(whole.Append(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for a, bank := range parsed.Replay() {
+		for pcr := range checked {
+			if !bytes.Equal(bank[pcr], real[a][pcr]) {
+				t.Errorf("with what is explained, bank %v leads to %x for PCR %d, not to %x", a, bank[pcr], pcr, real[a][pcr])
+			}
+		}
+	}
+	return all
+}
+
 // With a TPM, and all of it at once.
 func TestCheckTPM(t *testing.T) {
 	s := startTPM(t)
@@ -89,13 +121,13 @@ func TestCheckTPM(t *testing.T) {
 	user := []UserLog{ima, systemd}
 	for i, step := range []struct {
 		events []eventlog.Event
-		want   []Explained
+		want   []claim
 	}{
 		{log.Events, nil},
-		{imaEvents, []Explained{{10, IMA, 4}}},
-		{systemdEvents[:2], []Explained{{10, IMA, 4}, {11, Systemd, 2}}}, // the log is read later
-		{systemdEvents[2:], []Explained{{10, IMA, 4}, {11, Systemd, 3}}},
-		{[]eventlog.Event{event(16, "debug", fourBanks...), event(23, "application", fourBanks...)}, []Explained{{10, IMA, 4}, {11, Systemd, 3}}},
+		{imaEvents, []claim{{10, IMA, 4}}},
+		{systemdEvents[:2], []claim{{10, IMA, 4}, {11, Systemd, 2}}}, // the log is read later
+		{systemdEvents[2:], []claim{{10, IMA, 4}, {11, Systemd, 3}}},
+		{[]eventlog.Event{event(16, "debug", fourBanks...), event(23, "application", fourBanks...)}, []claim{{10, IMA, 4}, {11, Systemd, 3}}},
 	} {
 		if err := Extend(t.Context(), s, fourBanks, step.events); err != nil {
 			t.Fatal(err)
@@ -104,7 +136,7 @@ func TestCheckTPM(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := Check(log, user, pcrs); err != nil || !slices.Equal(got, step.want) {
+		if got, err := Check(log, user, pcrs); err != nil || !slices.Equal(claims(t, log, got, pcrs), step.want) {
 			t.Errorf("step %d: %v, %v", i, got, err)
 		}
 	}
@@ -129,23 +161,23 @@ func TestCheckExplains(t *testing.T) {
 		ima, imaEvents := list(t, r)
 		same, sameEvents := phases(t, 10, fourBanks...)
 		one, oneEvents := phases(t, 15, eventlog.SHA256) // the other banks are not extended
-		both := []Explained{{10, IMA, 4}, {10, Systemd, 3}}
+		both := []claim{{10, IMA, 4}, {10, Systemd, 3}}
 		for _, c := range []struct {
 			name string
 			user []UserLog
 			pcrs eventlog.PCRs
-			want []Explained
+			want []claim
 		}{
 			{"nothing", nil, after(log), nil},
-			{"IMA", []UserLog{ima}, after(log, imaEvents), []Explained{{10, IMA, 4}}},
-			{"half of IMA", []UserLog{ima}, after(log, imaEvents[:3]), []Explained{{10, IMA, 3}}},
+			{"IMA", []UserLog{ima}, after(log, imaEvents), []claim{{10, IMA, 4}}},
+			{"half of IMA", []UserLog{ima}, after(log, imaEvents[:3]), []claim{{10, IMA, 3}}},
 			{"none of IMA", []UserLog{ima}, after(log), nil},
-			{"one bank", []UserLog{ima, one}, after(log, oneEvents), []Explained{{15, Systemd, 3}}},
+			{"one bank", []UserLog{ima, one}, after(log, oneEvents), []claim{{15, Systemd, 3}}},
 			{"IMA, systemd", []UserLog{ima, same}, after(log, imaEvents, sameEvents), both},
-			{"systemd, IMA", []UserLog{ima, same}, after(log, sameEvents, imaEvents), []Explained{{10, Systemd, 3}, {10, IMA, 4}}},
-			{"systemd alone", []UserLog{ima, same}, after(log, sameEvents[:1]), []Explained{{10, Systemd, 1}}},
+			{"systemd, IMA", []UserLog{ima, same}, after(log, sameEvents, imaEvents), []claim{{10, Systemd, 3}, {10, IMA, 4}}},
+			{"systemd alone", []UserLog{ima, same}, after(log, sameEvents[:1]), []claim{{10, Systemd, 1}}},
 		} {
-			if got, err := Check(log, c.user, c.pcrs); err != nil || !slices.Equal(got, c.want) {
+			if got, err := Check(log, c.user, c.pcrs); err != nil || !slices.Equal(claims(t, log, got, c.pcrs), c.want) {
 				t.Errorf("%s, %d: %v, %v", c.name, r, got, err)
 			}
 		}
@@ -157,12 +189,13 @@ func TestCheckExplains(t *testing.T) {
 	for i := range eleven.events {
 		mixed.events = append(mixed.events, eleven.events[i], fifteen.events[i])
 	}
-	want := []Explained{{11, Systemd, 3}, {15, Systemd, 2}}
-	if got, err := Check(log, []UserLog{mixed}, after(log, elevenEvents, fifteenEvents[:2])); err != nil || !slices.Equal(got, want) {
+	want := []claim{{11, Systemd, 3}, {15, Systemd, 2}}
+	pcrs := after(log, elevenEvents, fifteenEvents[:2])
+	if got, err := Check(log, []UserLog{mixed}, pcrs); err != nil || !slices.Equal(claims(t, log, got, pcrs), want) {
 		t.Errorf("two PCRs: %v, %v", got, err)
 	}
-	text := Explained{10, IMA, 4}.String()
-	for _, want := range []string{"PCR 10", "4 measurements", "IMA", "unseal"} {
+	text := Explained{PCR: 10, By: IMA, Events: make([]eventlog.Event, 4)}.String()
+	for _, want := range []string{"PCR 10", "4 measurements", "IMA", "unseal", "no room"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in %s", want, text)
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/google/go-tpm/tpm2/transport"
 
@@ -19,9 +20,14 @@ import (
 // PCR that it extends: that there was a kexec, and no reset of the machine.
 const Tag = "uefiexec: kexec"
 
+// maxShown bounds what of the running system's own measurements goes into the log
+// that is handed over, in bytes.
+const maxShown = 512 << 10
+
 // Ready looks whether the TPM has what the host's event log leads to
 // (kexec.Host.ReadEventLog), with what the running system has extended beside,
-// which is returned. Errors are those of Banks, Read, ReadUserLogs and Check.
+// which is returned: the log that is handed over shows as much of it as there is
+// room for. Errors are those of Banks, Read, ReadUserLogs and Check.
 func Ready(host *kexec.Host, t transport.TPM, root fs.FS) ([]Explained, error) {
 	if host.EventLog == nil {
 		return nil, errors.New("tpm: the host's event log was not read")
@@ -38,14 +44,42 @@ func Ready(host *kexec.Host, t transport.TPM, root fs.FS) ([]Explained, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Check(host.EventLog, user, pcrs)
+	explained, err := Check(host.EventLog, user, pcrs)
+	room := maxShown
+	for i := range explained {
+		size := 0
+		for k := range explained[i].Events {
+			size += len(explained[i].Events[k].Append(nil))
+		}
+		if explained[i].Shown = size <= room; explained[i].Shown {
+			room -= size
+		}
+	}
+	return explained, err
+}
+
+// logWith is the log of the host, of the running system, and of a payload.
+func logWith(host *kexec.Host, explained []Explained, measurements []emu.Measurement) *eventlog.Log {
+	log := *host.EventLog
+	log.Events = slices.Clone(log.Events)
+	for _, e := range explained {
+		if e.Shown {
+			log.Events = append(log.Events, e.Events...)
+		}
+	}
+	for _, m := range measurements {
+		if !m.Unlogged {
+			log.Events = append(log.Events, m.Event)
+		}
+	}
+	return &log
 }
 
 // Load hands a frozen machine to the running kernel as kexec.Load does, with an
 // event log that says what is true as long as Commit was not called: that nothing
-// of it was extended.
-func Load(host *kexec.Host, handoff *emu.Handoff, opts kexec.Options) (kexec.Loaded, error) {
-	opts.Log = host.EventLog
+// of it was extended. Explained is of Ready.
+func Load(host *kexec.Host, handoff *emu.Handoff, opts kexec.Options, explained []Explained) (kexec.Loaded, error) {
+	opts.Log = logWith(host, explained, nil)
 	return kexec.Load(host, handoff, opts)
 }
 
@@ -65,7 +99,7 @@ func Commit(ctx context.Context, host *kexec.Host, handoff *emu.Handoff, opts ke
 	for i, m := range handoff.Measurements {
 		events[i] = m.Event
 	}
-	opts.Log = host.LogWith(handoff.Measurements)
+	opts.Log = logWith(host, explained, handoff.Measurements)
 	if _, err := kexec.Load(host, handoff, opts); err != nil {
 		return explained, err
 	}
@@ -77,7 +111,7 @@ func Commit(ctx context.Context, host *kexec.Host, handoff *emu.Handoff, opts ke
 	if failed := (*ExtendError)(nil); errors.As(err, &failed) {
 		done = failed.Done
 	}
-	opts.Log = host.LogWith(handoff.Measurements[:done])
+	opts.Log = logWith(host, explained, handoff.Measurements[:done])
 	if _, again := kexec.Load(host, handoff, opts); again != nil {
 		err = fmt.Errorf("%w; what is loaded has a log of all of it, and cannot be loaded again: %w", err, again)
 	}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/uefiexec/uefiexec/tables/eventlog"
+)
+
+// measureFlags are the flags of measure.
+type measureFlags struct {
+	*runFlags
+
+	bank, firmwareLog, compare, phases, policy, pcrlock string
+}
+
+// machineLog is where Linux shows the log of the machine's own firmware.
+const machineLog = "/sys/kernel/security/tpm0/binary_bios_measurements"
+
+func parseMeasure(args []string, s streams) (*measureFlags, error) {
+	f := &measureFlags{runFlags: newRunFlags("measure", s)}
+	f.StringVar(&f.bank, "bank", "sha1,sha256,sha384,sha512", "`BANKS` of the TPM, the first of which text shows if sha256 is none of them")
+	f.StringVar(&f.firmwareLog, "firmware-log", "", "`FILE` of an event log: what the firmware has measured before it started a boot loader is taken from there; \"machine\" is this machine's. The default is what EDK2 measures")
+	f.StringVar(&f.compare, "compare", "", "`FILE` of the event log of a real boot, to say where it departs; \"machine\" is this machine's")
+	f.StringVar(&f.phases, "phase", "", "`WORDS` such as enter-initrd:leave-initrd that systemd extends PCR 11 with later")
+	f.StringVar(&f.policy, "policy", "", "`PCRS` such as 4,7,11 to print the digest of TPM2_PolicyPCR for")
+	f.StringVar(&f.pcrlock, "pcrlock", "", "`FILE` to write what the boot measures to, as a component of systemd-pcrlock")
+	f.Lookup("o").Usage = "`FILE` to write the event log to, as firmware has it"
+	if err := f.parse(args); err != nil {
+		return nil, err
+	}
+	if f.image == "" {
+		return nil, usagef("measure takes an IMAGE")
+	}
+	f.measured, f.firmwareFirst = true, true
+	for name := range strings.SplitSeq(f.bank, ",") {
+		a, err := eventlog.ParseAlgorithm(name)
+		if err != nil {
+			return nil, usagef("-bank: %w", err)
+		}
+		f.tpm.Banks = append(f.tpm.Banks, a)
+	}
+	return f, nil
+}
+
+// prediction is what a boot would measure.
+type prediction struct {
+	firmware string // where what comes before is from
+	disk     bool   // a partition table was given
+	log      *eventlog.Log
+	first    int          // event of the boot itself
+	guessed  map[int]bool // events that depend on random numbers
+	result   *report
+	err      error // of the boot, if it has not exited boot services
+}
+
+// measure is the command of that name.
+func measure(ctx context.Context, args []string, s streams) error {
+	f, err := parseMeasure(args, s)
+	if err != nil {
+		return err
+	}
+	p, err := f.predict(ctx, s)
+	if err != nil {
+		return err
+	}
+	out, err := f.newOutput(p)
+	if err != nil {
+		return err
+	}
+	if err := f.writeFiles(p); err != nil {
+		return err
+	}
+	if f.json {
+		err = out.writeJSON(s.out)
+	} else {
+		err = out.writeText(s.out)
+	}
+	return errors.Join(err, p.err)
+}
+
+// predict boots the image, and a second time with other random numbers unless
+// there is a seed: what differs then cannot be predicted.
+func (f *measureFlags) predict(ctx context.Context, s streams) (*prediction, error) {
+	p := &prediction{firmware: "as EDK2 measures", disk: f.disk != "", guessed: map[int]bool{}}
+	if f.firmwareLog != "" {
+		log, err := readLog(f.firmwareLog)
+		if err != nil {
+			return nil, fmt.Errorf("-firmware-log: %w", err)
+		}
+		n := log.Before()
+		if n == 0 {
+			return nil, fmt.Errorf("-firmware-log %s: it has no separator, so where the firmware ends is not known", f.firmwareLog)
+		}
+		log.Events = log.Events[:n]
+		if f.tpm.Log, err = withBanks(log, f.tpm.Banks); err != nil {
+			return nil, fmt.Errorf("-firmware-log %s: %w", f.firmwareLog, err)
+		}
+		p.firmware, f.firmwareFirst = "from "+f.firmwareLog, false
+	}
+	if f.seed != "" {
+		return p, f.bootOnce(ctx, s, p)
+	}
+	// The console of the second run would say the same again.
+	f.seed = "uefiexec measure"
+	second, other := *f, &prediction{}
+	second.runFlags = new(*f.runFlags)
+	second.seed, second.trace = "uefiexec measure, again", false
+	done := make(chan error, 1)
+	go func() { done <- second.bootOnce(ctx, streams{err: io.Discard, out: io.Discard}, other) }()
+	if err := errors.Join(f.bootOnce(ctx, s, p), <-done); err != nil {
+		return nil, err
+	}
+	for _, d := range eventlog.Compare(p.log.Events, other.log.Events, nil) {
+		if d.Predicted >= 0 {
+			p.guessed[d.Predicted] = true
+		}
+	}
+	return p, nil
+}
+
+// bootOnce boots the image and takes what was measured.
+func (f *measureFlags) bootOnce(ctx context.Context, s streams, p *prediction) error {
+	if !f.trace {
+		s.out = io.Discard // measurements alone are asked for
+	}
+	if f.json {
+		s.err = io.Discard
+	}
+	output := f.output
+	f.output = "" // not the frozen machine
+	b, err := f.boot(ctx, s, nil)
+	f.output = output
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	p.log, p.result, p.err = b.tpm.Log(), b.report(), b.err
+	p.first = len(p.log.Events) - len(b.tpm.Events())
+	if f.phases != "" {
+		phases, err := eventlog.PhaseEvents(p.log.Algorithms(), f.phases)
+		if err != nil {
+			return usagef("-phase: %w", err)
+		}
+		p.log.Events = append(p.log.Events, phases...)
+	}
+	return nil
+}
+
+// readLog reads an event log.
+func readLog(name string) (*eventlog.Log, error) {
+	if name == "machine" {
+		name = machineLog
+	}
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	log, err := eventlog.Parse(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return log, nil
+}
+
+// withBanks leaves those of the banks in a log that are wanted. All of them have to
+// be there, but if none is asked for by name the log's own are taken.
+func withBanks(log *eventlog.Log, banks []eventlog.Algorithm) (*eventlog.Log, error) {
+	if log.Legacy {
+		return nil, errors.New("it is of a TPM 1.2")
+	}
+	has := log.Algorithms()
+	var keep []eventlog.Algorithm
+	for _, a := range has {
+		if slices.Contains(banks, a) {
+			keep = append(keep, a)
+		}
+	}
+	if len(keep) == 0 {
+		return nil, fmt.Errorf("it has banks %v, not %v", has, banks)
+	}
+	cut := *log
+	cut.Banks = slices.DeleteFunc(slices.Clone(log.Banks), func(b eventlog.Bank) bool { return !slices.Contains(keep, b.Algorithm) })
+	cut.Events = nil
+	for _, e := range log.Events {
+		e.Digests = slices.DeleteFunc(slices.Clone(e.Digests), func(d eventlog.Digest) bool { return !slices.Contains(keep, d.Algorithm) })
+		cut.Events = append(cut.Events, e)
+	}
+	return &cut, nil
+}
+
+// writeFiles writes the files that were asked for.
+func (f *measureFlags) writeFiles(p *prediction) error {
+	if f.output != "" {
+		if err := os.WriteFile(f.output, p.log.Append(nil), 0o644); err != nil {
+			return err
+		}
+	}
+	if f.pcrlock != "" {
+		for i := range p.guessed {
+			return fmt.Errorf("-pcrlock: what goes to PCR %d depends on random numbers, so no policy can be made of it: %s",
+				p.log.Events[i].PCR, p.log.Events[i].Describe())
+		}
+		component, err := eventlog.Component(p.log.Events[p.first:])
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(f.pcrlock, component, 0o644)
+	}
+	return nil
+}
+
+// parsePCRs reads a list of numbers of PCRs.
+func parsePCRs(list string) ([]uint32, error) {
+	var pcrs []uint32
+	for word := range strings.FieldsFuncSeq(list, func(r rune) bool { return r == ',' || r == '+' || r == ' ' }) {
+		n, err := strconv.ParseUint(word, 10, 32)
+		if err != nil || n >= eventlog.Registers {
+			return nil, usagef("%q is no PCR", word)
+		}
+		pcrs = append(pcrs, uint32(n))
+	}
+	return pcrs, nil
+}
