@@ -81,7 +81,7 @@ func (g *GPT) read(r io.ReaderAt, size int64, header []byte) error {
 	}
 	start, count, each := le.Uint64(header[72:]), le.Uint32(header[80:]), le.Uint32(header[84:])
 	total := uint64(count) * uint64(each)
-	sectors := uint64(size / g.SectorSize)
+	sectors := uint64(max(size, 0) / g.SectorSize)
 	if each < gptEntrySize || each&(each-1) != 0 || total > maxGPT {
 		return fmt.Errorf("%d entries of %d bytes", count, each)
 	}

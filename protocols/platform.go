@@ -24,6 +24,25 @@ type Platform struct {
 	Options VolumeOptions
 	Disk    efi.DevicePath
 
+	// Overlay lets the image write to a Volume that is no WritableFS: what it
+	// writes is kept as Overlay keeps it, with the machine's clock, and lost.
+	Overlay bool
+
+	// WholeDisk is the disk that Volume lies on, with sectors of SectorSize bytes
+	// (0 is 512). It is read where the image asks for its blocks, and has nothing
+	// to do with what Volume holds. If it is nil, MakeDisk makes up one, on which is
+	// nothing but a partition table with the partition of Disk as its EFI system
+	// partition. Without either, no handle has blocks, and what an image looks for
+	// there, such as systemd's stub for the random seed, it does not find.
+	//
+	// The disk is on a handle of its own, with the device path of Disk without the
+	// partition at its end: DevicePath, BlockIO, DiskIO. The volume's handle has
+	// BlockIO and DiskIO of its partition. A Disk that does not end in a partition
+	// is the whole disk, and the volume's handle has all of it.
+	WholeDisk  *io.SectionReader
+	SectorSize uint32
+	MakeDisk   bool
+
 	// FrameBuffer is shown as a GraphicsOutput; nil has none.
 	FrameBuffer *FrameBuffer
 
@@ -66,9 +85,27 @@ func (p Platform) Install(m *emu.Machine) (volume efi.Handle, err error) {
 	if p.Volume == nil {
 		return 0, nil
 	}
-	disk := p.Disk
-	if len(disk) == 0 {
-		disk = DefaultDisk()
+	return p.installVolume(m)
+}
+
+// installVolume installs the disk, if there is one, and then the volume.
+func (p Platform) installVolume(m *emu.Machine) (efi.Handle, error) {
+	path := p.Disk
+	if len(path) == 0 {
+		path = DefaultDisk()
 	}
-	return m.Install(0, DevicePath(disk), SimpleFileSystem(p.Volume, p.Options))
+	disk, blocks, err := p.disk(path)
+	if err != nil {
+		return 0, err
+	}
+	if len(disk) > 0 {
+		if _, err := m.Install(0, disk...); err != nil {
+			return 0, err
+		}
+	}
+	volume := p.Volume
+	if _, writable := volume.(WritableFS); p.Overlay && !writable {
+		volume = newOverlay(volume, m.Clock().Now)
+	}
+	return m.Install(0, append([]emu.Interface{DevicePath(path), SimpleFileSystem(volume, p.Options)}, blocks...)...)
 }

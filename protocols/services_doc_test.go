@@ -36,6 +36,8 @@ var documented = []struct {
 	{"loadFile2Protocol", "§13.2", &loadFile2Protocol},
 	{"simpleFileSystemProtocol", "§13.4", &simpleFileSystemProtocol},
 	{"fileProtocol", "§13.5", &fileProtocol},
+	{"diskIOProtocol", "§13.7", &diskIOProtocol},
+	{"blockIOProtocol", "§13.9", &blockIOProtocol},
 	{"rngProtocol", "§37.5", &rngProtocol},
 }
 
