@@ -3,6 +3,7 @@ module github.com/uefiexec/uefiexec
 go 1.26.0
 
 require (
+	github.com/google/go-attestation v0.6.1
 	github.com/google/go-tpm v0.9.8
 	github.com/saferwall/pe v1.6.5
 	github.com/stretchr/testify v1.12.1

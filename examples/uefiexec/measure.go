@@ -40,7 +40,7 @@ func parseMeasure(args []string, s streams) (*measureFlags, error) {
 	if f.image == "" {
 		return nil, usagef("measure takes an IMAGE")
 	}
-	f.measured, f.firmwareFirst = true, true
+	f.measured, f.firmwareFirst, f.writable = true, true, true
 	for name := range strings.SplitSeq(f.bank, ",") {
 		a, err := eventlog.ParseAlgorithm(name)
 		if err != nil {

@@ -39,6 +39,7 @@ type runFlags struct {
 	image         string
 	keepKernel    bool         // for -backend file
 	measured      bool         // the image finds a TPM
+	writable      bool         // the image may write to its volume, and it lies on a disk, if a made-up one; nothing is kept
 	firmwareFirst bool         // into which a firmware has measured already, as EDK2 does
 	tpm           tcg2.Options // of that
 }
@@ -149,7 +150,9 @@ func (f *runFlags) bootFrom(ctx context.Context, s streams, host *kexec.Host, b 
 	}
 	if f.measured {
 		opts := f.tpm
-		opts.GPT = b.source.gpt
+		if b.source.gpt != nil {
+			opts.GPT = b.source.gpt.EventData()
+		}
 		if b.tpm, err = tcg2.New(opts); err != nil {
 			return err
 		}
@@ -202,7 +205,13 @@ func (f *runFlags) bootFrom(ctx context.Context, s streams, host *kexec.Host, b 
 
 // install composes the machine.
 func (f *runFlags) install(s streams, b *booted, host *kexec.Host) (volume efi.Handle, err error) {
-	platform := protocols.Platform{In: s.in, Out: s.out, Volume: b.source.volume, Disk: b.source.disk}
+	platform := protocols.Platform{
+		In: s.in, Out: s.out, Volume: b.source.volume, Disk: b.source.disk, WholeDisk: b.source.whole,
+		Overlay: f.writable, MakeDisk: f.writable,
+	}
+	if b.source.gpt != nil {
+		platform.SectorSize = uint32(b.source.gpt.SectorSize)
+	}
 	if host != nil {
 		platform.FrameBuffer = (*protocols.FrameBuffer)(host.FrameBuffer)
 	}

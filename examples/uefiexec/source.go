@@ -26,8 +26,9 @@ type source struct {
 	image  *io.SectionReader
 	volume fs.FS
 	disk   efi.DevicePath
-	gpt    []byte         // the partition table of the disk, as it is measured
-	path   efi.DevicePath // of the image on the volume
+	whole  *io.SectionReader // the disk that the volume lies on, if there is one
+	gpt    *protocols.GPT    // of that
+	path   efi.DevicePath    // of the image on the volume
 
 	closers []io.Closer
 }
@@ -96,22 +97,21 @@ func (s *source) readDisk(name string) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	s.closers = append(s.closers, file)
 	size, err := file.Seek(0, io.SeekEnd) // a device's size is in no os.FileInfo
 	if err != nil {
 		return err
 	}
-	gpt, err := protocols.ReadGPT(file, size)
-	if err != nil {
+	s.whole = io.NewSectionReader(file, 0, size)
+	if s.gpt, err = protocols.ReadGPT(s.whole, size); err != nil {
 		return fmt.Errorf("-disk %s: %w", name, err)
 	}
-	part, ok := gpt.ESP()
+	part, ok := s.gpt.ESP()
 	if !ok {
-		return fmt.Errorf("-disk %s: none of its %d partitions is an EFI system partition", name, len(gpt.Partitions))
+		return fmt.Errorf("-disk %s: none of its %d partitions is an EFI system partition", name, len(s.gpt.Partitions))
 	}
 	disk := protocols.DefaultDisk()
 	s.disk = append(disk[:len(disk)-1], part.Node())
-	s.gpt = gpt.EventData()
 	return nil
 }
 
