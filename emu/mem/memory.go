@@ -240,6 +240,29 @@ func (m *Memory) view(a efi.Addr, n uint64, access Perm) ([]byte, error) {
 	return r.bytes[a-r.Start:][:n:n], nil
 }
 
+// Window is the largest range around a that is RAM with one protection, and its
+// bytes, for engines that interpret: they are there until Close, and what may be
+// done with them until a Watcher is told otherwise. An engine that writes into
+// them tells nobody. The range is empty if there is no RAM at a.
+func (m *Memory) Window(a efi.Addr) (r efi.Range, p Perm, bytes []byte) {
+	home, ok := m.find(a)
+	if !ok {
+		return efi.Range{}, 0, nil
+	}
+	r, p = home.Range, ReadWriteExec
+	for _, g := range m.guards {
+		switch {
+		case g.Contains(a):
+			return g.Range, g.perm, home.bytes[g.Start-home.Start : g.End-home.Start : g.End-home.Start]
+		case g.End <= a:
+			r.Start = max(r.Start, g.End)
+		default:
+			r.End = min(r.End, g.Start)
+		}
+	}
+	return r, p, home.bytes[r.Start-home.Start : r.End-home.Start : r.End-home.Start]
+}
+
 func (m *Memory) find(a efi.Addr) (*region, bool) {
 	for i := range m.regions {
 		if m.regions[i].Contains(a) {
