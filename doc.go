@@ -27,11 +27,13 @@
 //	efi        the specification's words                      nothing
 //	pecoff     images: parse, check, lay out, relocate        nothing
 //	tables     memory map, pools, variables                   efi
+//	tables/eventlog  logs of measured boot                    efi
 //	emu/mem    guest memory                                   efi
 //	emu/cpu    registers, calling conventions, Engine         efi emu/mem
 //	emu/ptrace emu/puppet                                     efi emu/mem emu/cpu
 //	emu        Machine, services, Handoff                     efi emu/mem emu/cpu pecoff tables
 //	protocols  consoles, file systems, initrd, randomness     efi emu emu/mem tables
+//	protocols/tcg2  measured boot                             efi emu emu/mem pecoff tables
 //	emu/auto   picks an engine                                the engines
 //	emu/emutest  tests of EFI programs and of services        all of these
 //

@@ -37,8 +37,6 @@ const (
 	logRoom = 64 << 10
 	// finalRoom is the size of the final events table: PcdTcg2FinalLogAreaLen.
 	finalRoom = 32 << 10
-
-	finalHeader = 16
 )
 
 // Install puts the protocol on a handle of its own, lays the log out in the
