@@ -19,6 +19,10 @@ import (
 // extended.
 const eventLogFile = "sys/kernel/security/tpm0/binary_bios_measurements"
 
+// ErrNoEventLog says that a machine has no event log that a payload's could go on
+// with.
+var ErrNoEventLog = errors.New("kexec: no event log of a TPM 2.0")
+
 // maxEventLog bounds an event log, in bytes.
 const maxEventLog = 8 << 20
 
@@ -27,11 +31,14 @@ const maxEventLog = 8 << 20
 const logRoom = 1 << 20
 
 // ReadEventLog reads the event log that the payload's is to go on with, and which
-// the next kernel is to find. It is called before Config. An error that is
-// fs.ErrNotExist says that there is none: no TPM 2.0, firmware that keeps no log, or
-// no securityfs.
+// the next kernel is to find. It is called before Config. ErrNoEventLog: there is
+// none, as there is no TPM, or one of version 1.2, or firmware that keeps no log, or no
+// securityfs. Any other error says that it cannot be read, or is no log.
 func (h *Host) ReadEventLog(root fs.FS) error {
 	file, err := root.Open(eventLogFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %w", ErrNoEventLog, err)
+	}
 	if err != nil {
 		return fmt.Errorf("kexec: event log: %w", err)
 	}
@@ -44,11 +51,11 @@ func (h *Host) ReadEventLog(root fs.FS) error {
 		return fmt.Errorf("kexec: event log: over %d bytes", maxEventLog)
 	}
 	log, err := eventlog.Parse(raw)
-	if err == nil && log.Legacy {
-		err = errors.New("it is of a TPM 1.2")
-	}
 	if err != nil {
 		return fmt.Errorf("kexec: /%s: %w", eventLogFile, err)
+	}
+	if log.Legacy {
+		return fmt.Errorf("%w: /%s is of a TPM 1.2", ErrNoEventLog, eventLogFile)
 	}
 	h.EventLog = log
 	return nil

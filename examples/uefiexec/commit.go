@@ -92,14 +92,16 @@ func (f *loadFlags) readMeasured(s streams, host *kexec.Host) (measured bool, er
 	if f.tpmUse == tpmOff || f.crash || f.backend == backendFile {
 		return false, nil // a crash kernel never extends
 	}
-	err = host.ReadEventLog(os.DirFS("/"))
-	if errors.Is(err, fs.ErrNotExist) && f.tpmUse == tpmAuto {
-		if _, there := os.Stat(tpm.DefaultPath); there == nil {
-			fmt.Fprintf(s.err, "uefiexec: the machine has a TPM, but its kernel shows no event log (%v): nothing will be measured\n", err)
+	switch err = host.ReadEventLog(os.DirFS("/")); {
+	case errors.Is(err, kexec.ErrNoEventLog) && f.tpmUse == tpmAuto:
+		if _, none := os.Stat(tpm.DefaultPath); none == nil {
+			fmt.Fprintf(s.err, "uefiexec: the machine has a TPM 2.0, but nothing will be measured: %v\n", err)
 		}
 		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("%w; -tpm off loads without measuring", err)
 	}
-	return err == nil, err
+	return true, nil
 }
 
 // loadMeasured is load for a payload whose measurements exec will extend.
