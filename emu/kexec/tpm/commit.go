@@ -29,22 +29,69 @@ const maxShown = 512 << 10
 // which is returned: the log that is handed over shows as much of it as there is
 // room for. Errors are those of Banks, Read, ReadUserLogs and Check.
 func Ready(host *kexec.Host, t transport.TPM, root fs.FS) ([]Explained, error) {
+	explained, _, err := ready(host, t, root, nil)
+	return explained, err
+}
+
+// ready is Ready, and how many of the measurements were extended already, by a
+// Commit that was interrupted.
+func ready(host *kexec.Host, t transport.TPM, root fs.FS, measurements []emu.Measurement) (explained []Explained, done int, err error) {
 	if host.EventLog == nil {
-		return nil, errors.New("tpm: the host's event log was not read")
+		return nil, 0, errors.New("tpm: the host's event log was not read")
 	}
 	banks, err := Banks(t)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	pcrs, err := Read(t, banks)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	user, err := ReadUserLogs(root)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	explained, err := Check(host.EventLog, user, pcrs)
+	explained, err = Check(host.EventLog, user, pcrs)
+	if errors.Is(err, ErrMismatch) && len(measurements) > 0 {
+		if more, n := interrupted(host.EventLog, user, pcrs, measurements); n > 0 {
+			explained, done, err = more, n, nil
+		}
+	}
+	show(explained)
+	return explained, done, err
+}
+
+// interrupted finds out whether the PCRs are those after the first n of the
+// measurements, and what else is explained; n is 0 if not.
+func interrupted(log *eventlog.Log, user []UserLog, pcrs eventlog.PCRs, measurements []emu.Measurement) (explained []Explained, n int) {
+	earlier := UserLog{By: "an exec that was interrupted"}
+	for _, m := range measurements {
+		earlier.events = append(earlier.events, measurement{pcr: m.PCR, digests: m.Digests})
+	}
+	all, err := Check(log, append(slices.Clone(user), earlier), pcrs)
+	if err != nil {
+		return nil, 0
+	}
+	var done [eventlog.Registers]int
+	for _, e := range all {
+		if e.By != earlier.By {
+			explained = append(explained, e)
+			continue
+		}
+		done[e.PCR] = len(e.Events)
+		n += len(e.Events)
+	}
+	for _, m := range measurements[:n] {
+		done[m.PCR]--
+	}
+	if done != [eventlog.Registers]int{} {
+		return nil, 0 // not the first ones
+	}
+	return explained, n
+}
+
+// show marks what the log that is handed over has room for.
+func show(explained []Explained) {
 	room := maxShown
 	for i := range explained {
 		size := 0
@@ -55,7 +102,6 @@ func Ready(host *kexec.Host, t transport.TPM, root fs.FS) ([]Explained, error) {
 			room -= size
 		}
 	}
-	return explained, err
 }
 
 // logWith is the log of the host, of the running system, and of a payload.
@@ -87,11 +133,14 @@ func Load(host *kexec.Host, handoff *emu.Handoff, opts kexec.Options, explained 
 // TPM again (Ready), loads the machine again, with the event log as it will be,
 // and extends the TPM with what the machine has measured.
 //
+// After a Commit that was interrupted, by whatever means, another one goes on where
+// that has stopped: what was extended already is found in the PCRs.
+//
 // If the error is an *ExtendError, some of it has been extended, and the error
 // says what; the machine is then loaded with a log that says just that, if it can
 // be told. With any other error nothing was extended.
 func Commit(ctx context.Context, host *kexec.Host, handoff *emu.Handoff, opts kexec.Options, t transport.TPM, root fs.FS) ([]Explained, error) {
-	explained, err := Ready(host, t, root)
+	explained, before, err := ready(host, t, root, handoff.Measurements)
 	if err != nil {
 		return explained, err
 	}
@@ -103,13 +152,13 @@ func Commit(ctx context.Context, host *kexec.Host, handoff *emu.Handoff, opts ke
 	if _, err := kexec.Load(host, handoff, opts); err != nil {
 		return explained, err
 	}
-	err = Extend(ctx, t, host.EventLog.Algorithms(), events)
+	err = Extend(ctx, t, host.EventLog.Algorithms(), events[before:])
 	if err == nil {
 		return explained, nil
 	}
-	done := 0
+	done := before
 	if failed := (*ExtendError)(nil); errors.As(err, &failed) {
-		done = failed.Done
+		done += failed.Done
 	}
 	opts.Log = logWith(host, explained, handoff.Measurements[:done])
 	if _, again := kexec.Load(host, handoff, opts); again != nil {
