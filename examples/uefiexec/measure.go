@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -119,7 +120,8 @@ func (f *measureFlags) predict(ctx context.Context, s streams) (*prediction, err
 	}
 	done := make(chan error, 1)
 	go func() { done <- second.bootOnce(ctx, streams{err: io.Discard, out: io.Discard}, other) }()
-	if err := errors.Join(f.bootOnce(ctx, s, p), <-done); err != nil {
+	err := f.bootOnce(ctx, s, p)
+	if err = cmp.Or(err, <-done); err != nil {
 		return nil, err
 	}
 	for _, d := range eventlog.Compare(p.log.Events, other.log.Events, nil) {
