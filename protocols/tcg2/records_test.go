@@ -9,7 +9,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -26,7 +26,6 @@ import (
 
 // record is what a boot on real firmware has measured.
 type record struct {
-	Payload  string
 	Sidecars []struct{ ESP, Src string }
 	PCRs     map[string]map[string]string
 	Events   []recorded
@@ -75,7 +74,10 @@ func readRecord(t *testing.T, name string) (r record) {
 // names in the records are not of.
 func recordedFile(t *testing.T, src string) []byte {
 	t.Helper()
-	data, err := os.ReadFile(emutest.Truth(t, strings.TrimPrefix(src, "uki/")))
+	if !strings.HasPrefix(src, "side/") {
+		src = path.Base(src)
+	}
+	data, err := os.ReadFile(emutest.Truth(t, src))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,9 +147,16 @@ func bootRecorded(t *testing.T, r record, arch cpu.Arch, opts tcg2.Options) (*tc
 			t.Fatal(err)
 		}
 	}
-	file := r.Sidecars[0].ESP
-	h, err := m.Boot(context.Background(), bytes.NewReader(recordedFile(t, r.Payload)), emu.BootOptions{
-		Device: device, Path: efi.DevicePath{efi.FilePath(filepath.FromSlash(strings.ReplaceAll(file, "/", `\`)))},
+	file := "/EFI/BOOT/BOOTX64.EFI"
+	if arch == cpu.ARM64 {
+		file = "/EFI/BOOT/BOOTAA64.EFI"
+	}
+	image, err := fs.ReadFile(platform.Volume, file[1:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := m.Boot(context.Background(), bytes.NewReader(image), emu.BootOptions{
+		Device: device, Path: efi.DevicePath{efi.FilePath(strings.ReplaceAll(file, "/", `\`))},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -174,7 +183,7 @@ func sameData(ours, theirs eventlog.Event) bool {
 // TestTruth boots what real firmware has booted, and compares all that was
 // measured from the loading of the image on.
 func TestTruth(t *testing.T) {
-	for _, name := range []string{"x64-t-uki-plain", "x64-t-uki-sidecars"} {
+	for _, name := range []string{"x64-t-uki-plain", "x64-t-uki-sidecars", "x64-t-sdboot-uki-sidecars"} {
 		t.Run(name, func(t *testing.T) {
 			r := readRecord(t, name)
 			tpm, h := bootRecorded(t, r, cpu.AMD64, tcg2.Options{})
