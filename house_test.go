@@ -31,6 +31,7 @@ var rooms = map[string][]string{
 	"emu/cpu":              {"efi", "emu/mem"},
 	"emu/cpu/cputest":      {"efi", "emu/mem", "emu/cpu"},
 	"emu/ptrace":           {"efi", "emu/mem", "emu/cpu", "golang.org/x/sys", "golang.org/x/arch"},
+	"emu/interp/a64":       {"efi", "emu/mem", "emu/cpu", "golang.org/x/arch"},
 	"emu/puppet":           {"efi", "emu/mem", "emu/cpu"},
 	"emu/resident":         {"efi"},
 	"emu":                  {"efi", "emu/mem", "emu/cpu", "emu/resident", "pecoff", "tables", "tables/eventlog"},

@@ -19,6 +19,7 @@ import (
 	"github.com/uefiexec/uefiexec/emu"
 	"github.com/uefiexec/uefiexec/emu/cpu"
 	"github.com/uefiexec/uefiexec/emu/emutest"
+	"github.com/uefiexec/uefiexec/emu/interp/a64"
 	"github.com/uefiexec/uefiexec/protocols"
 	"github.com/uefiexec/uefiexec/protocols/tcg2"
 	"github.com/uefiexec/uefiexec/tables/eventlog"
@@ -102,7 +103,7 @@ func (r record) disk(t *testing.T) []byte {
 		if eventlog.EventType(e.Type) == eventlog.EFIGPTEvent {
 			const sector, header = 512, 92
 			data := unhex(t, e.Data)
-			disk := make([]byte, 50<<20)
+			disk := make([]byte, 100<<20)
 			copy(disk[sector:], data[:header])
 			copy(disk[2*sector:], data[header+8:])
 			return disk
@@ -129,12 +130,26 @@ func bootRecorded(t *testing.T, r record, arch cpu.Arch, opts tcg2.Options) (*tc
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := emu.Open(emu.Config{Arch: arch, Engine: emutest.Engine(t, arch), Measurer: tpm, Clock: emu.VirtualClock(time.Unix(0, 0))})
+	engine := cpu.New(a64.New)
+	if arch != cpu.ARM64 {
+		engine = emutest.Engine(t, arch)
+	}
+	m, err := emu.Open(emu.Config{Arch: arch, Engine: engine, Measurer: tpm, Clock: emu.VirtualClock(time.Unix(0, 0))})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { m.Close() })
-	platform := protocols.Platform{Volume: r.esp(t), Disk: efi.DevicePath{efi.PCIRoot(0), efi.PCI(1, 0), part.Node()}}
+	slot := uint8(1)
+	if arch == cpu.ARM64 {
+		// The firmware of these records was built for Secure Boot, in setup mode, and
+		// the disk was in another slot.
+		slot = 2
+		attrs := efi.VariableBootServiceAccess | efi.VariableRuntimeAccess
+		if err := m.Variables().Set("SecureBoot", efi.GlobalVariableGUID, attrs, []byte{0}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	platform := protocols.Platform{Volume: r.esp(t), Disk: efi.DevicePath{efi.PCIRoot(0), efi.PCI(slot, 0), part.Node()}}
 	device, err := platform.Install(m)
 	if err != nil {
 		t.Fatal(err)
@@ -183,10 +198,17 @@ func sameData(ours, theirs eventlog.Event) bool {
 // TestTruth boots what real firmware has booted, and compares all that was
 // measured from the loading of the image on.
 func TestTruth(t *testing.T) {
-	for _, name := range []string{"x64-t-uki-plain", "x64-t-uki-sidecars", "x64-t-sdboot-uki-sidecars"} {
+	for _, name := range []string{
+		"x64-t-uki-plain", "x64-t-uki-sidecars", "x64-t-sdboot-uki-sidecars",
+		"aa64-t-uki-plain", "aa64-t-uki-sidecars",
+	} {
 		t.Run(name, func(t *testing.T) {
 			r := readRecord(t, name)
-			tpm, h := bootRecorded(t, r, cpu.AMD64, tcg2.Options{})
+			arch := cpu.AMD64
+			if strings.HasPrefix(name, "aa64") {
+				arch = cpu.ARM64
+			}
+			tpm, h := bootRecorded(t, r, arch, tcg2.Options{})
 			var want []eventlog.Event
 			for _, e := range r.Events {
 				if e.Origin == "payload-or-loading" {
