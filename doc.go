@@ -7,7 +7,8 @@
 // loader, a test program) is loaded and relocated by package pecoff and started
 // on a Machine of package emu, whose boot and runtime services are Go functions.
 // The guest's processor is an engine: on Linux a ptraced child whose address
-// space is the guest's physical memory and which runs at native speed. When the
+// space is the guest's physical memory and which runs at native speed, elsewhere an
+// interpreter. When the
 // image calls ExitBootServices, what it has made of the machine (memory,
 // registers, variables, configuration tables) is the Handoff: data.
 //
@@ -30,7 +31,7 @@
 //	tables/eventlog  logs of measured boot                    efi
 //	emu/mem    guest memory                                   efi
 //	emu/cpu    registers, calling conventions, Engine         efi emu/mem
-//	emu/ptrace emu/puppet                                     efi emu/mem emu/cpu
+//	emu/ptrace emu/interp emu/puppet                          efi emu/mem emu/cpu
 //	emu        Machine, services, Handoff                     efi emu/mem emu/cpu pecoff tables
 //	protocols  consoles, file systems, initrd, randomness     efi emu emu/mem tables
 //	protocols/tcg2  measured boot                             efi emu emu/mem pecoff tables

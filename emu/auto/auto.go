@@ -12,6 +12,7 @@ import (
 
 	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu/cpu"
+	"github.com/uefiexec/uefiexec/emu/interp"
 	"github.com/uefiexec/uefiexec/emu/mem"
 	"github.com/uefiexec/uefiexec/emu/ptrace"
 )
@@ -25,7 +26,7 @@ type Engine struct {
 // Engines lists all engines, the fastest first, whether they can run here or
 // not.
 func Engines() []Engine {
-	return []Engine{{"ptrace", ptrace.New}}
+	return []Engine{{"ptrace", ptrace.New}, {"interp", interp.New}}
 }
 
 // Named finds an engine by its name.

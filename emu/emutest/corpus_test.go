@@ -8,32 +8,54 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu"
+	"github.com/uefiexec/uefiexec/emu/cpu"
 	"github.com/uefiexec/uefiexec/emu/emutest"
+	"github.com/uefiexec/uefiexec/emu/interp"
 	"github.com/uefiexec/uefiexec/protocols/archive"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files and docs")
 
 // result is a row of docs/PAYLOADS.md.
-type result struct{ payload, engine, result string }
+type result struct{ payload, arch, engine, result string }
 
-// payloadTable collects what the tests of real payloads have seen.
-type payloadTable struct {
-	mu   sync.Mutex
-	rows []result
+// way is how the payloads of an architecture are run. It collects what the tests
+// have seen.
+type way struct {
+	arch   cpu.Arch
+	folder string // of the corpus
+	name   string // of the engine
+	engine cpu.New
+	rows   *[]result
 }
 
-func (p *payloadTable) add(payload, text string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.rows = append(p.rows, result{payload, "ptrace", text})
+func (w way) add(payload, text string) {
+	*w.rows = append(*w.rows, result{payload, w.arch.String(), w.name, text})
+}
+
+// run runs a program to ExitBootServices.
+func (w way) run(t *testing.T, p emutest.Program) *emu.Handoff {
+	t.Helper()
+	return frozen(t, emutest.RunOn(t, p, w.engine))
+}
+
+// ways are all that a machine like CI's has. Others skip what they have not.
+func ways(t *testing.T, rows *[]result) []way {
+	list := []way{
+		{cpu.AMD64, "amd64", "interp", interp.New, rows},
+		{cpu.ARM64, "arm64", "interp", interp.New, rows},
+	}
+	if runtime.GOOS == "linux" && runtime.GOARCH == "amd64" {
+		return append([]way{{cpu.AMD64, "amd64", "ptrace", emutest.Engine(t, cpu.AMD64), rows}}, list...)
+	}
+	return list
 }
 
 // suites are Debian's, with the systemd whose stub they have.
@@ -65,23 +87,25 @@ var suites = []struct {
 }
 
 func TestRealPayloads(t *testing.T) {
-	var table payloadTable
-	t.Run("all", func(t *testing.T) {
-		for _, suite := range suites {
-			dir := emutest.Corpus(t, suite.name+"/amd64")
-			t.Run(suite.name, func(t *testing.T) {
-				root := os.DirFS(dir)
-				t.Run("kernel", func(t *testing.T) { testKernel(t, &table, root, suite.kernel) })
-				t.Run("uki", func(t *testing.T) {
-					testUKI(t, &table, root, suite.stub+" UKI with sidecars", "corpus=uki-"+suite.name+" console=ttyS0"+suite.addons, suite.sidecars)
+	var rows []result
+	for _, w := range ways(t, &rows) {
+		t.Run(w.name+" "+w.folder, func(t *testing.T) {
+			for _, suite := range suites {
+				dir := emutest.Corpus(t, suite.name+"/"+w.folder)
+				t.Run(suite.name, func(t *testing.T) {
+					root := os.DirFS(dir)
+					t.Run("kernel", func(t *testing.T) { testKernel(t, w, root, suite.kernel) })
+					t.Run("uki", func(t *testing.T) {
+						testUKI(t, w, root, suite.stub+" UKI with sidecars", "corpus=uki-"+suite.name+" console=ttyS0"+suite.addons, suite.sidecars)
+					})
+					if suite.name != "bookworm" {
+						t.Run("profiles", func(t *testing.T) { testProfiles(t, w, root, suite.stub, suite.name) })
+					}
 				})
-				if suite.name != "bookworm" {
-					t.Run("profiles", func(t *testing.T) { testProfiles(t, &table, root, suite.stub, suite.name) })
-				}
-			})
-		}
-	})
-	checkTable(t, table.rows)
+			}
+		})
+	}
+	checkTable(t, rows)
 }
 
 func read(t *testing.T, fsys fs.FS, name string) []byte {
@@ -102,12 +126,12 @@ func frozen(t *testing.T, r *emutest.Result) *emu.Handoff {
 	return r.Handoff
 }
 
-func testKernel(t *testing.T, table *payloadTable, root fs.FS, name string) {
+func testKernel(t *testing.T, w way, root fs.FS, name string) {
 	initrd := read(t, root, "initrd.cpio")
 	p := emutest.Program{Image: read(t, root, "vmlinuz"), Path: `\vmlinuz`, Options: "console=ttyS0 quiet"}
 	for _, with := range [][]byte{nil, initrd} {
 		p.Initrd = with
-		h := frozen(t, emutest.Run(t, p))
+		h := w.run(t, p)
 		if h.CommandLine() != p.Options {
 			t.Errorf("command line %q, want %q", h.CommandLine(), p.Options)
 		}
@@ -127,19 +151,17 @@ func testKernel(t *testing.T, table *payloadTable, root fs.FS, name string) {
 			t.Errorf("%d segments", runs)
 		}
 	}
-	table.add(name, "ExitBootServices; command line and initrd arrive")
+	w.add(name, "ExitBootServices; command line and initrd arrive")
 }
 
 // testUKI runs a unified kernel image from its ESP and looks for everything that
 // lies beside it in what the kernel was given.
-func testUKI(t *testing.T, table *payloadTable, root fs.FS, name, commandLine string, sidecars []string) {
+func testUKI(t *testing.T, w way, root fs.FS, name, commandLine string, sidecars []string) {
 	esp, err := fs.Sub(root, "esp")
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := frozen(t, emutest.Run(t, emutest.Program{
-		Image: read(t, esp, "EFI/Linux/uki.efi"), Path: `\EFI\Linux\uki.efi`, Volume: esp,
-	}))
+	h := w.run(t, emutest.Program{Image: read(t, esp, "EFI/Linux/uki.efi"), Path: `\EFI\Linux\uki.efi`, Volume: esp})
 	if h.CommandLine() != commandLine {
 		t.Errorf("command line %q, want %q", h.CommandLine(), commandLine)
 	}
@@ -174,7 +196,7 @@ func testUKI(t *testing.T, table *payloadTable, root fs.FS, name, commandLine st
 	if len(sidecars) > 3 {
 		what = "addons, credentials, system and configuration extensions"
 	}
-	table.add(name, "ExitBootServices; "+what+" arrive in command line and initrd")
+	w.add(name, "ExitBootServices; "+what+" arrive in command line and initrd")
 }
 
 // initrdFiles opens the initrd that the kernel was given.
@@ -191,7 +213,7 @@ func initrdFiles(t *testing.T, h *emu.Handoff) fs.FS {
 	return files
 }
 
-func testProfiles(t *testing.T, table *payloadTable, root fs.FS, stub, suite string) {
+func testProfiles(t *testing.T, w way, root fs.FS, stub, suite string) {
 	image := read(t, root, "uki-profiles.efi")
 	for options, want := range map[string]string{
 		"":          "-main console=ttyS0",
@@ -199,12 +221,12 @@ func testProfiles(t *testing.T, table *payloadTable, root fs.FS, stub, suite str
 		"@2 ":       "-factory-reset console=ttyS0",
 		"@1 single": "single",
 	} {
-		h := frozen(t, emutest.Run(t, emutest.Program{Image: image, Path: `\uki.efi`, Options: options}))
+		h := w.run(t, emutest.Program{Image: image, Path: `\uki.efi`, Options: options})
 		if got := h.CommandLine(); got != want && got != "corpus=uki-"+suite+want {
 			t.Errorf("%q: command line %q, want %q", options, got, want)
 		}
 	}
-	table.add(stub+" UKI with profiles", "ExitBootServices; the profile that the load options name is taken")
+	w.add(stub+" UKI with profiles", "ExitBootServices; the profile that the load options name is taken")
 }
 
 // A missing folder of sidecars is no error; a volume that cannot be read is none
@@ -230,23 +252,28 @@ func (brokenFS) Open(name string) (fs.File, error) {
 
 // The same image with the same files, seed and clock makes the same calls.
 func TestSameAgain(t *testing.T) {
-	root := os.DirFS(emutest.Corpus(t, "trixie/amd64"))
-	esp, err := fs.Sub(root, "esp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := emutest.Program{Image: read(t, esp, "EFI/Linux/uki.efi"), Path: `\EFI\Linux\uki.efi`, Volume: esp}
-	first, second := emutest.Run(t, p), emutest.Run(t, p)
-	one, two := strings.Split(first.Trace, "\n"), strings.Split(second.Trace, "\n")
-	// The kernel picks its place by RDRAND and the time stamp counter as well.
-	for i := range one {
-		if strings.Contains(one[i], "type=Address") {
-			one, two = one[:i], two[:i]
-			break
-		}
-	}
-	if len(one) < 100 || !slices.Equal(one, two) {
-		t.Errorf("%d lines, and they differ", len(one))
+	for _, w := range ways(t, new([]result)) {
+		t.Run(w.name+" "+w.folder, func(t *testing.T) {
+			root := os.DirFS(emutest.Corpus(t, "trixie/"+w.folder))
+			esp, err := fs.Sub(root, "esp")
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := emutest.Program{Image: read(t, esp, "EFI/Linux/uki.efi"), Path: `\EFI\Linux\uki.efi`, Volume: esp}
+			first, second := emutest.RunOn(t, p, w.engine), emutest.RunOn(t, p, w.engine)
+			one, two := strings.Split(first.Trace, "\n"), strings.Split(second.Trace, "\n")
+			// On the host's processor the kernel picks its place by RDRAND and the time
+			// stamp counter as well.
+			for i := range one {
+				if w.name == "ptrace" && strings.Contains(one[i], "type=Address") {
+					one, two = one[:i], two[:i]
+					break
+				}
+			}
+			if len(one) < 100 || !slices.Equal(one, two) {
+				t.Errorf("%d lines, and they differ", len(one))
+			}
+		})
 	}
 }
 
@@ -254,13 +281,13 @@ const payloadsDoc = "../../docs/PAYLOADS.md"
 
 // checkTable compares docs/PAYLOADS.md with what was seen.
 func checkTable(t *testing.T, rows []result) {
-	if t.Failed() || len(rows) < 3*len(suites)-1 {
+	if t.Failed() || len(rows) < 3*(3*len(suites)-1) {
 		return // a part of it was left out, and has said why
 	}
 	var b strings.Builder
-	b.WriteString("# Payloads\n\nPrinted by `go test ./emu/emutest -run TestRealPayloads -update`, with UEFIEXEC_CORPUS naming the folder that\n`.ci/corpus` has filled.\n\n| payload | engine | result |\n|---|---|---|\n")
+	b.WriteString("# Payloads\n\nPrinted by `go test ./emu/emutest -run TestRealPayloads -update`, with UEFIEXEC_CORPUS naming the folder that\n`.ci/corpus` has filled.\n\n| payload | guest | engine | result |\n|---|---|---|---|\n")
 	for _, r := range rows {
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", r.payload, r.engine, r.result)
+		fmt.Fprintf(&b, "| %s | %v | %s | %s |\n", r.payload, r.arch, r.engine, r.result)
 	}
 	if *update {
 		if err := os.WriteFile(payloadsDoc, []byte(b.String()), 0o644); err != nil {

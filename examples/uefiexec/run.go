@@ -189,6 +189,9 @@ func (f *runFlags) bootFrom(ctx context.Context, s streams, host *kexec.Host, b 
 	b.seconds = time.Since(start).Seconds()
 	if b.engine = f.engine; b.engine == "" {
 		b.engine = picker.Name
+		if len(picker.Why) > 0 && !f.json {
+			fmt.Fprintf(s.err, "uefiexec: engine %s: %s\n", picker.Name, strings.Join(picker.Why, "; "))
+		}
 	}
 	if f.trace {
 		printMissing(s.err, b.machine.Missing())

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Package x86 is the engine that interprets x86-64 guests in pure Go, on any
+// host.
+//
+// It owns the instruction set: the decoder, what instructions do in 64-bit mode
+// at privilege level 3, the processor that CPUID shows, and a cache of decoded
+// blocks. It knows nothing of UEFI, of what privileged instructions are answered
+// with, or of the host's processor. References of the form SDM are to Intel's
+// Software Developer's Manual.
+//
+// The processor is a fixed one, an x86-64 with SSE4.1, POPCNT, LZCNT, MOVBE,
+// CMPXCHG16B, ADX, BMI1 and BMI2. It has of SSE4.2 only the instruction crc32, no
+// AVX, MMX, RDRAND or XSAVE, and of the x87 only the
+// control instructions. Its time stamp counter counts
+// instructions. What it does depends on nothing but registers and memory, so a
+// guest runs the same each time and everywhere.
+//
+// A repeated string instruction counts as one instruction. Code may change at
+// any time, the next instruction too: no serialising instruction is needed.
+// Alignment is not checked but where SSE does (a Protection fault).
+package x86

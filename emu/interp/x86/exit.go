@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package x86
+
+import (
+	"fmt"
+
+	"golang.org/x/arch/x86/x86asm"
+
+	"github.com/uefiexec/uefiexec/emu/cpu"
+	"github.com/uefiexec/uefiexec/emu/mem"
+)
+
+// describe completes an exit with the instruction's text, and tells a stack
+// that has overflowed from other page faults.
+func (c *core) describe(x cpu.Exit) cpu.Exit {
+	at := c.pc
+	switch x.Kind {
+	case cpu.Fault:
+		if x.Cause == cpu.PageFault && x.Access != mem.Executable && c.belowStack(uint64(x.Addr)) {
+			x.Cause = cpu.StackOverflow
+		}
+		if x.Access == mem.Executable && uint64(x.Addr) == c.pc {
+			return x
+		}
+	case cpu.Port, cpu.MSR, cpu.Halt, cpu.System:
+		at = uint64(x.Addr)
+	default:
+		return x
+	}
+	var buf [longest]byte
+	code := buf[:c.fetch(at, &buf)]
+	if inst, err := x86asm.Decode(code, 64); err == nil && inst.Op != 0 {
+		x.Inst = x86asm.GNUSyntax(inst, at, nil)
+	} else {
+		x.Inst = fmt.Sprintf("% x", code)
+	}
+	return x
+}
+
+// belowStack reports whether a faulting address lies at the stack pointer or
+// just below it, with memory within reach above.
+func (c *core) belowStack(a uint64) bool {
+	const reach = 16
+	sp := c.r[cpu.RSP]
+	if a-(sp-pageSize) >= 2*pageSize {
+		return false
+	}
+	for page := a / pageSize; page <= a/pageSize+reach; page++ {
+		if c.page(page, mem.Writable) != nil {
+			return true
+		}
+	}
+	return false
+}
