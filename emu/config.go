@@ -126,6 +126,10 @@ type Limits struct {
 	Nesting int           // images, notifications and host calls inside each other: 32
 	Handles int           // handles, events, and users of one protocol: 65536 each; protocols: 4 times that
 	Image   int64         // bytes of one image file: 2 GiB
+
+	// Instructions that are executed, on engines that count them (cpu.Counter): no
+	// limit.
+	Instructions int64
 }
 
 func (l Limits) withDefaults() Limits {
@@ -145,6 +149,8 @@ func (l Limits) withDefaults() Limits {
 		Nesting: int(min(def(int64(l.Nesting), 32), math.MaxInt32)),
 		Handles: int(min(def(int64(l.Handles), 65536), math.MaxInt32)),
 		Image:   def(l.Image, 2<<30),
+
+		Instructions: def(l.Instructions, math.MaxInt64),
 	}
 }
 

@@ -65,13 +65,14 @@ type Machine struct {
 	watchdog  time.Time
 	wake      chan struct{}
 
-	ctx    context.Context
-	engine cpu.Engine
-	regs   cpu.Regs
-	frames []frame
-	system systemState
-	stats  Stats
-	state  machineState
+	ctx     context.Context
+	engine  cpu.Engine
+	counter cpu.Counter // the engine, if it is one
+	regs    cpu.Regs
+	frames  []frame
+	system  systemState
+	stats   Stats
+	state   machineState
 }
 
 type machineState uint8
@@ -88,6 +89,9 @@ const (
 type Stats struct {
 	Calls int64 // services the guest called
 	Stops int64 // times the engine returned
+
+	// Instructions that were executed, where the engine counts them (cpu.Counter).
+	Instructions int64
 }
 
 const (
@@ -285,7 +289,13 @@ func (m *Machine) Clock() Clock { return m.clock }
 func (m *Machine) Random() io.Reader { return m.random }
 
 // Stats counts what has happened so far.
-func (m *Machine) Stats() Stats { return m.stats }
+func (m *Machine) Stats() Stats {
+	s := m.stats
+	if m.counter != nil {
+		s.Instructions = int64(m.counter.Instructions())
+	}
+	return s
+}
 
 // SystemTable is where the system table lies.
 func (m *Machine) SystemTable() efi.Ptr[efi.SystemTable] { return m.systemTable }

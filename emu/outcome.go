@@ -59,7 +59,7 @@ func (e *ResetError) Error() string {
 // LimitError says that the guest met one of the Limits, the deadline or the end
 // of Boot's context, or waits for what can not come.
 type LimitError struct {
-	What  string // "time", "calls", "stalled", "nesting", "watchdog", "waits for ever"
+	What  string // "time", "calls", "instructions", "stalled", "nesting", "watchdog", "waits for ever"
 	Limit string
 	Where Location
 	Err   error // of the context

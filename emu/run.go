@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"time"
 
@@ -67,6 +68,7 @@ func (m *Machine) Boot(ctx context.Context, image io.ReaderAt, opts BootOptions)
 		return nil, fmt.Errorf("emu: %w", err)
 	}
 	defer func() { m.engine.Close() }()
+	m.counter, _ = m.engine.(cpu.Counter)
 
 	m.state = stateRunning
 	if err = m.start(root); errors.Is(err, errFrozen) {
@@ -123,7 +125,11 @@ func (m *Machine) run(depth int) error {
 				return nil
 			}
 		}
-		exit, err := m.engine.Run(m.ctx, &m.regs, cpu.Stop{})
+		steps, err := m.steps()
+		if err != nil {
+			return err
+		}
+		exit, err := m.engine.Run(m.ctx, &m.regs, cpu.Stop{Steps: steps})
 		m.stats.Stops++
 		if err != nil {
 			return stop{fmt.Errorf("emu: engine: %w", err)}
@@ -135,6 +141,7 @@ func (m *Machine) run(depth int) error {
 			err = m.answer(exit)
 		case cpu.Interrupted:
 			err = m.checkTime()
+		case cpu.Step: // the limit is met, as steps says
 		default:
 			err = m.faulted(exit, nil)
 		}
@@ -142,6 +149,19 @@ func (m *Machine) run(depth int) error {
 			return err
 		}
 	}
+}
+
+// steps is how many instructions the guest may still execute, 0 for any number.
+func (m *Machine) steps() (uint64, error) {
+	limit := uint64(m.limits.Instructions)
+	if m.counter == nil || m.limits.Instructions == math.MaxInt64 {
+		return 0, nil
+	}
+	done := m.counter.Instructions()
+	if done >= limit {
+		return 0, stop{&LimitError{What: "instructions", Limit: fmt.Sprint(limit), Where: m.locate(efi.Addr(m.regs.PC))}}
+	}
+	return limit - done, nil
 }
 
 // checkTime is a limit error once the context is done.

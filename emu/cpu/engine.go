@@ -61,6 +61,13 @@ type Engine interface {
 	Close() error
 }
 
+// Counter is an engine that counts the instructions it has executed. For those, a
+// Stop with many Steps costs next to nothing.
+type Counter interface {
+	Engine
+	Instructions() uint64
+}
+
 // Stop asks Run to return earlier than it must. The zero Stop asks nothing.
 type Stop struct {
 	Steps uint64     // after so many instructions, if not 0

@@ -273,6 +273,10 @@ func TestSameAgain(t *testing.T) {
 			if len(one) < 100 || !slices.Equal(one, two) {
 				t.Errorf("%d lines, and they differ", len(one))
 			}
+			a, b := first.Machine.Stats().Instructions, second.Machine.Stats().Instructions
+			if a != b || (a > 10_000_000) != (w.name == "interp") {
+				t.Errorf("%d instructions, and %d", a, b)
+			}
 		})
 	}
 }

@@ -23,6 +23,7 @@ type report struct {
 	Seconds      float64 `json:"seconds"`
 	Calls        int64   `json:"calls"`
 	Stops        int64   `json:"stops"`
+	Instructions int64   `json:"instructions,omitempty"` // where the engine counts them
 	TouchedBytes uint64  `json:"touched_bytes"`
 	Segments     int     `json:"segments"`
 	CommandLine  string  `json:"command_line"`
@@ -32,7 +33,7 @@ type report struct {
 // newReport says what became of a boot.
 func newReport(m *emu.Machine, h *emu.Handoff, err error, engine string, seconds float64) *report {
 	stats := m.Stats()
-	r := &report{Result: "exit-boot-services", Engine: engine, Seconds: seconds, Calls: stats.Calls, Stops: stats.Stops}
+	r := &report{Result: "exit-boot-services", Engine: engine, Seconds: seconds, Calls: stats.Calls, Stops: stats.Stops, Instructions: stats.Instructions}
 	if h != nil {
 		r.Status = efi.Success.String()
 		r.TouchedBytes, r.Segments = h.Touched(), len(h.Runs())

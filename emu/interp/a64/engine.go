@@ -49,6 +49,9 @@ func (e *engine) Close() error {
 	return nil
 }
 
+// Instructions is how many have executed.
+func (e *engine) Instructions() uint64 { return e.count }
+
 // Edited drops what was decoded from bytes that the host is about to change.
 func (e *engine) Edited(r efi.Range) {
 	e.cache.edited(r)

@@ -82,6 +82,9 @@ func New(config cpu.Config) (cpu.Engine, error) {
 
 var errClosed = errors.New("x86: the engine is closed")
 
+// Instructions is how many have executed.
+func (c *core) Instructions() uint64 { return c.count }
+
 // Close ends the guest. It may be called again.
 func (c *core) Close() error {
 	if !c.closed {
