@@ -72,6 +72,11 @@ type Config struct {
 	// machine. Nil costs nothing.
 	Trace func(*TraceEvent)
 
+	// Coverage is told of each run of the guest's code, in bytes, before it executes
+	// for the first time, by engines that interpret; others tell of none. Nil costs
+	// nothing.
+	Coverage func(at Location, size uint64)
+
 	// Vendor and Revision are the firmware vendor and revision in the system
 	// table; "" is "uefiexec".
 	Vendor   string

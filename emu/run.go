@@ -62,7 +62,11 @@ func (m *Machine) Boot(ctx context.Context, image io.ReaderAt, opts BootOptions)
 	if err != nil {
 		return nil, err
 	}
-	m.engine, err = m.cfg.Engine(cpu.Config{Arch: m.cfg.Arch, Memory: m.mem, Gates: m.gateRange})
+	cfg := cpu.Config{Arch: m.cfg.Arch, Memory: m.mem, Gates: m.gateRange}
+	if m.cfg.Coverage != nil {
+		cfg.Block = func(pc efi.Addr, size uint64) { m.cfg.Coverage(m.locate(pc), size) }
+	}
+	m.engine, err = m.cfg.Engine(cfg)
 	if err != nil {
 		m.release(root)
 		return nil, fmt.Errorf("emu: %w", err)

@@ -24,6 +24,10 @@ type Config struct {
 	// which a fetch of any address is an Exit of kind Gate. Gates start at every
 	// GateSize bytes.
 	Gates efi.Range
+
+	// Block, if not nil, is told of each run of code, in bytes, before it executes for
+	// the first time, and again when it has changed. Only engines that interpret can.
+	Block func(pc efi.Addr, size uint64)
 }
 
 // GateSize is the distance of one gate to the next, in bytes.

@@ -33,6 +33,7 @@ type runFlags struct {
 	memory                           size
 	arch, engine                     string
 	seed, output                     string
+	coverage                         string
 	timeout                          time.Duration
 	trace, json                      bool
 
@@ -85,11 +86,18 @@ func (f *runFlags) parse(args []string) error {
 // run is the command of that name.
 func run(ctx context.Context, args []string, s streams) error {
 	f := newRunFlags("run", s)
+	f.StringVar(&f.coverage, "coverage", "", "`FILE` to write what code was executed to, in the format of drcov; the engine is then interp")
 	f.BoolVar(&f.measured, "tpm", false, "give the image a TPM; what it extends reaches no real one")
 	if err := f.parse(args); err != nil {
 		return err
 	}
 	f.firmwareFirst = true
+	switch {
+	case f.coverage != "" && f.engine == "":
+		f.engine = "interp"
+	case f.coverage != "" && f.engine != "interp":
+		return usagef("-coverage: engine %s does not see what code is executed", f.engine)
+	}
 	b, err := f.boot(ctx, s, nil)
 	if err != nil {
 		return err
@@ -164,6 +172,10 @@ func (f *runFlags) bootFrom(ctx context.Context, s streams, host *kexec.Host, b 
 	if f.trace {
 		cfg.Trace = emu.TextTrace(s.err)
 	}
+	seen := coverage{}
+	if f.coverage != "" {
+		cfg.Coverage = seen.add
+	}
 	if b.machine, err = emu.Open(cfg); err != nil {
 		return err
 	}
@@ -195,6 +207,11 @@ func (f *runFlags) bootFrom(ctx context.Context, s streams, host *kexec.Host, b 
 	}
 	if f.trace {
 		printMissing(s.err, b.machine.Missing())
+	}
+	if f.coverage != "" {
+		if err := seen.write(f.coverage); err != nil {
+			return err
+		}
 	}
 	if b.handoff == nil {
 		return nil

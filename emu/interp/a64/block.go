@@ -163,6 +163,9 @@ func (c *core) decodeBlock(p *codePage, pc uint64) *block {
 	p.blocks[pc&pageMask>>2] = b
 	c.cache.size += n
 	c.work += decodeWork + uint64(n)*4
+	if c.cover != nil {
+		c.cover(efi.Addr(pc), 4*uint64(n))
+	}
 	return b
 }
 

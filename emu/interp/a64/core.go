@@ -50,6 +50,7 @@ type core struct {
 
 	mem   *mem.Memory
 	gates efi.Range
+	cover func(pc efi.Addr, size uint64)
 }
 
 // inst is a decoded instruction. What its fields mean is its handler's matter.

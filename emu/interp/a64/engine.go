@@ -29,7 +29,7 @@ func New(config cpu.Config) (cpu.Engine, error) {
 	if !gates.Start.PageAligned() || !gates.End.PageAligned() || gates.Size() == 0 {
 		return nil, fmt.Errorf("a64: gates %v are not whole pages", gates)
 	}
-	e := &engine{core: core{mem: config.Memory, gates: gates}}
+	e := &engine{core: core{mem: config.Memory, gates: gates, cover: config.Block}}
 	e.flushTLB()
 	e.cache.clear()
 	fp := cpu.InitialFP(cpu.ARM64)

@@ -119,6 +119,9 @@ func (c *core) build(pc uint64, single bool) *block {
 			break
 		}
 	}
+	if c.cover != nil {
+		c.cover(efi.Addr(pc), at-pc)
+	}
 	c.scratch = list
 	if !single {
 		list = optimise(list)

@@ -40,6 +40,7 @@ type core struct {
 
 	mem    *mem.Memory
 	gates  efi.Range
+	cover  func(pc efi.Addr, size uint64)
 	watch  []efi.Addr
 	hit    bool // one of watch was written
 	hitAt  uint64
@@ -69,7 +70,7 @@ func New(config cpu.Config) (cpu.Engine, error) {
 	if bytes.Count(code, gate)*len(gate) != len(code) {
 		return nil, fmt.Errorf("x86: gates %v are not filled with % x", gates, gate)
 	}
-	c := &core{mem: config.Memory, gates: gates}
+	c := &core{mem: config.Memory, gates: gates, cover: config.Block}
 	c.seg[segCS], c.seg[segSS] = userCS, userSS
 	c.flush()
 	fp := cpu.InitialFP(cpu.AMD64)
