@@ -82,6 +82,11 @@ func (h *Host) crash(root fs.FS) (*Crash, error) {
 	if len(regions) == 0 {
 		return nil, errors.New("/proc/iomem does not show the memory that the running kernel has set aside")
 	}
+	for _, r := range regions {
+		if !r.Start.PageAligned() || !r.End.PageAligned() {
+			return nil, fmt.Errorf("/proc/iomem: %v, which the running kernel has set aside, is not whole pages", r)
+		}
+	}
 	// Of two regions the higher one is crashk_res, where the kernel lets load.
 	region := slices.MaxFunc(regions, func(a, b efi.Range) int { return cmp.Compare(a.Start, b.Start) })
 	c := &Crash{Region: region}

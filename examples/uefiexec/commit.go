@@ -87,7 +87,8 @@ func readState() (*state, *emu.Handoff, error) {
 }
 
 // readMeasured gets the machine's event log, for a payload that is to go on with
-// it; measured is false where there is none and none is asked for.
+// it, and looks whether the TPM agrees with it; measured is false where there is none
+// and none is asked for.
 func (f *loadFlags) readMeasured(s streams, host *kexec.Host) (measured bool, err error) {
 	if f.tpmUse == tpmOff || f.crash || f.backend == backendFile {
 		return false, nil // a crash kernel never extends
@@ -98,7 +99,14 @@ func (f *loadFlags) readMeasured(s streams, host *kexec.Host) (measured bool, er
 			fmt.Fprintf(s.err, "uefiexec: the machine has a TPM 2.0, but nothing will be measured: %v\n", err)
 		}
 		return false, nil
-	case err != nil:
+	case err == nil && f.tpmUse != tpmView:
+		err = withTPM(func(t tpm.Device) (err error) {
+			f.explained, err = tpm.Ready(host, t, os.DirFS("/"))
+			return err
+		})
+		printExplained(s, f.explained)
+	}
+	if err != nil {
 		return false, fmt.Errorf("%w; -tpm off loads without measuring", err)
 	}
 	return true, nil
@@ -106,20 +114,10 @@ func (f *loadFlags) readMeasured(s streams, host *kexec.Host) (measured bool, er
 
 // loadMeasured is load for a payload whose measurements exec will extend.
 func (f *loadFlags) loadMeasured(s streams, host *kexec.Host, handoff *emu.Handoff) (kexec.Loaded, error) {
-	var explained []tpm.Explained
-	if f.tpmUse != tpmView {
-		if err := withTPM(func(t tpm.Device) (err error) {
-			explained, err = tpm.Ready(host, t, os.DirFS("/"))
-			printExplained(s, explained)
-			return err
-		}); err != nil {
-			return kexec.Loaded{}, fmt.Errorf("%w; -tpm off loads without measuring", err)
-		}
-	}
 	if err := dropState(); err != nil {
 		return kexec.Loaded{}, err
 	}
-	done, err := tpm.Load(host, handoff, f.opts, explained)
+	done, err := tpm.Load(host, handoff, f.opts, f.explained)
 	if err != nil || f.tpmUse == tpmView {
 		return done, err
 	}

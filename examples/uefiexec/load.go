@@ -24,6 +24,7 @@ type loadFlags struct {
 	reuse, firmware, crash bool
 	console, backend       string
 	tpmUse, pcrs           string
+	explained              []tpm.Explained
 	opts                   kexec.Options
 }
 
