@@ -83,6 +83,22 @@ func (c Cause) String() string {
 	return fmt.Sprintf("cause %d", uint8(c))
 }
 
+// BelowStack reports whether a faulting address lies at the stack pointer or just
+// below it, with memory that can be written within reach above: that is what tells
+// a StackOverflow from other page faults. Writable is asked about pages.
+func BelowStack(a, sp efi.Addr, writable func(page efi.Addr) bool) bool {
+	const reach = 16 * efi.PageSize
+	if a-(sp-efi.PageSize) >= 2*efi.PageSize {
+		return false
+	}
+	for page := a.PageDown(); page-a.PageDown() <= reach; page += efi.PageSize {
+		if writable(page) {
+			return true
+		}
+	}
+	return false
+}
+
 // SystemOp is a privileged instruction that a machine can answer.
 type SystemOp uint8
 

@@ -97,19 +97,5 @@ func value(reg x86asm.Reg, r *cpu.Regs) uint64 {
 	return 0
 }
 
-// belowStack reports whether a faulting address lies at the stack pointer or
-// just below it, with memory within reach above, so that the stack has grown
-// out of its place.
-func (e *engine) belowStack(a efi.Addr, r *cpu.Regs) bool {
-	const reach = 16 * efi.PageSize
-	sp := efi.Addr(r.GP[cpu.RSP])
-	if a-(sp-efi.PageSize) >= 2*efi.PageSize {
-		return false
-	}
-	for page := a.PageDown(); page-a.PageDown() <= reach; page += efi.PageSize {
-		if e.permission(page)&mem.Writable != 0 {
-			return true
-		}
-	}
-	return false
-}
+// writable is whether the guest can write to a page.
+func (e *engine) writable(page efi.Addr) bool { return e.permission(page)&mem.Writable != 0 }

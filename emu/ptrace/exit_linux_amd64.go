@@ -97,7 +97,7 @@ func (e *engine) refine(x cpu.Exit, r *cpu.Regs) cpu.Exit {
 	switch {
 	case x.Cause == cpu.PageFault:
 		x.Access = e.access(x.Addr, r, &inst, ok)
-		if x.Access != mem.Executable && e.belowStack(x.Addr, r) {
+		if x.Access != mem.Executable && cpu.BelowStack(x.Addr, efi.Addr(r.GP[cpu.RSP]), e.writable) {
 			x.Cause = cpu.StackOverflow
 		} else if x.Access == mem.Executable && uint64(x.Addr) == r.PC {
 			x.Inst = ""

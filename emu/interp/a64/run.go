@@ -103,28 +103,17 @@ func (c *core) stopped(st status) cpu.Exit {
 		x.Inst = c.text(c.pc - 4)
 	case fault:
 		x.Inst = c.text(c.pc)
-		if x.Cause == cpu.PageFault && c.belowStack(x.Addr) {
+		if x.Cause == cpu.PageFault && cpu.BelowStack(x.Addr, efi.Addr(c.x[regSP]), c.writablePage) {
 			x.Cause = cpu.StackOverflow
 		}
 	}
 	return x
 }
 
-// belowStack reports whether a faulting address lies at the stack pointer or
-// just below it, with memory within reach above, so that the stack has grown
-// out of its place.
-func (c *core) belowStack(a efi.Addr) bool {
-	const reach = 16 * pageSize
-	sp := efi.Addr(c.x[regSP])
-	if a-(sp-pageSize) >= 2*pageSize {
-		return false
-	}
-	for page := a.PageDown(); page-a.PageDown() <= reach; page += pageSize {
-		if _, perm, _ := c.mem.Window(page); perm&mem.Writable != 0 && !c.gates.Contains(page) {
-			return true
-		}
-	}
-	return false
+// writablePage is whether the guest can write to a page.
+func (c *core) writablePage(page efi.Addr) bool {
+	_, perm, _ := c.mem.Window(page)
+	return perm&mem.Writable != 0 && !c.gates.Contains(page)
 }
 
 // text is the instruction at pc in the assembler's words.

@@ -136,6 +136,15 @@ func dec(c *core, in *inst) bool {
 func shiftE(c *core, in *inst) bool  { return c.shift(in, in.imm) }
 func shiftCL(c *core, in *inst) bool { return c.shift(in, c.r[1]) }
 
+// shiftCount is by how much an operand of size 1<<sz is shifted: the lower five bits
+// of the count, or six.
+func shiftCount(sz uint8, count uint64) uint {
+	if sz == 3 {
+		return uint(count & 63)
+	}
+	return uint(count & 31)
+}
+
 // shift is the shifts and rotations by count (SDM volume 2, RCL and SAL). OF is
 // undefined for counts other than 1, and is here what the last step would give.
 func (c *core) shift(in *inst, count uint64) bool {
@@ -144,10 +153,7 @@ func (c *core) shift(in *inst, count uint64) bool {
 		return false
 	}
 	sz := in.sz & 3
-	n := uint(count & 31)
-	if sz == 3 {
-		n = uint(count & 63)
-	}
+	n := shiftCount(sz, count)
 	if n == 0 {
 		return c.setE(in, a, v)
 	}
@@ -217,10 +223,7 @@ func (c *core) shiftTwo(in *inst, count uint64) bool {
 		return false
 	}
 	sz := in.sz & 3
-	n := uint(count & 31)
-	if sz == 3 {
-		n = uint(count & 63)
-	}
+	n := shiftCount(sz, count)
 	if n == 0 {
 		return c.setE(in, a, v)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/arch/x86/x86asm"
 
+	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu/cpu"
 	"github.com/uefiexec/uefiexec/emu/mem"
 )
@@ -17,7 +18,7 @@ func (c *core) describe(x cpu.Exit) cpu.Exit {
 	at := c.pc
 	switch x.Kind {
 	case cpu.Fault:
-		if x.Cause == cpu.PageFault && x.Access != mem.Executable && c.belowStack(uint64(x.Addr)) {
+		if x.Cause == cpu.PageFault && x.Access != mem.Executable && cpu.BelowStack(x.Addr, efi.Addr(c.r[cpu.RSP]), c.writablePage) {
 			x.Cause = cpu.StackOverflow
 		}
 		if x.Access == mem.Executable && uint64(x.Addr) == c.pc {
@@ -38,18 +39,7 @@ func (c *core) describe(x cpu.Exit) cpu.Exit {
 	return x
 }
 
-// belowStack reports whether a faulting address lies at the stack pointer or
-// just below it, with memory within reach above.
-func (c *core) belowStack(a uint64) bool {
-	const reach = 16
-	sp := c.r[cpu.RSP]
-	if a-(sp-pageSize) >= 2*pageSize {
-		return false
-	}
-	for page := a / pageSize; page <= a/pageSize+reach; page++ {
-		if c.page(page, mem.Writable) != nil {
-			return true
-		}
-	}
-	return false
+// writablePage is whether the guest can write to a page.
+func (c *core) writablePage(page efi.Addr) bool {
+	return c.page(uint64(page)/pageSize, mem.Writable) != nil
 }
