@@ -14,10 +14,10 @@ import (
 	"github.com/uefiexec/uefiexec/tables/eventlog"
 )
 
-// eventLogFile is the event log of the firmware that has booted this machine, as
-// the kernel shows it: with the final events, and nothing of what user space has
+// EventLogFile is where Linux shows the event log of the firmware that has booted
+// this machine, from the root folder: with the final events, and nothing of what user space has
 // extended.
-const eventLogFile = "sys/kernel/security/tpm0/binary_bios_measurements"
+const EventLogFile = "sys/kernel/security/tpm0/binary_bios_measurements"
 
 // ErrNoEventLog says that a machine has no event log that a payload's could go on
 // with.
@@ -35,7 +35,7 @@ const logRoom = 1 << 20
 // none, as there is no TPM, or one of version 1.2, or firmware that keeps no log, or no
 // securityfs. Any other error says that it cannot be read, or is no log.
 func (h *Host) ReadEventLog(root fs.FS) error {
-	file, err := root.Open(eventLogFile)
+	file, err := root.Open(EventLogFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %w", ErrNoEventLog, err)
 	}
@@ -52,10 +52,10 @@ func (h *Host) ReadEventLog(root fs.FS) error {
 	}
 	log, err := eventlog.Parse(raw)
 	if err != nil {
-		return fmt.Errorf("kexec: /%s: %w", eventLogFile, err)
+		return fmt.Errorf("kexec: /%s: %w", EventLogFile, err)
 	}
 	if log.Legacy {
-		return fmt.Errorf("%w: /%s is of a TPM 1.2", ErrNoEventLog, eventLogFile)
+		return fmt.Errorf("%w: /%s is of a TPM 1.2", ErrNoEventLog, EventLogFile)
 	}
 	h.EventLog = log
 	return nil

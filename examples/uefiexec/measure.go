@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/uefiexec/uefiexec/emu/kexec"
 	"github.com/uefiexec/uefiexec/tables/eventlog"
 )
 
@@ -20,11 +21,8 @@ import (
 type measureFlags struct {
 	*runFlags
 
-	bank, firmwareLog, compare, phases, policy, pcrlock string
+	bank, firmwareLog, compare, phases, policy, pcrlock, logFile string
 }
-
-// machineLog is where Linux shows the log of the machine's own firmware.
-const machineLog = "/sys/kernel/security/tpm0/binary_bios_measurements"
 
 func parseMeasure(args []string, s streams) (*measureFlags, error) {
 	f := &measureFlags{runFlags: newRunFlags("measure", s)}
@@ -41,6 +39,7 @@ func parseMeasure(args []string, s streams) (*measureFlags, error) {
 	if f.image == "" {
 		return nil, usagef("measure takes an IMAGE")
 	}
+	f.logFile, f.output = f.output, "" // that would be the frozen machine
 	f.measured, f.firmwareFirst, f.writable = true, true, true
 	for name := range strings.SplitSeq(f.bank, ",") {
 		a, err := eventlog.ParseAlgorithm(name)
@@ -55,12 +54,10 @@ func parseMeasure(args []string, s streams) (*measureFlags, error) {
 // prediction is what a boot would measure.
 type prediction struct {
 	firmware string // where what comes before is from
-	disk     bool   // a partition table was given
 	log      *eventlog.Log
 	first    int          // event of the boot itself
 	guessed  map[int]bool // events that depend on random numbers
-	result   *report
-	err      error // of the boot, if it has not exited boot services
+	err      error        // of the boot, if it has not exited boot services
 }
 
 // measure is the command of that name.
@@ -81,7 +78,7 @@ func measure(ctx context.Context, args []string, s streams) error {
 		return err
 	}
 	if f.json {
-		err = out.writeJSON(s.out)
+		err = writeJSON(s.out, out)
 	} else {
 		err = out.writeText(s.out)
 	}
@@ -91,7 +88,7 @@ func measure(ctx context.Context, args []string, s streams) error {
 // predict boots the image, and a second time with other random numbers unless
 // there is a seed: what differs then cannot be predicted.
 func (f *measureFlags) predict(ctx context.Context, s streams) (*prediction, error) {
-	p := &prediction{firmware: "as EDK2 measures", disk: f.disk != "", guessed: map[int]bool{}}
+	p := &prediction{firmware: "as EDK2 measures", guessed: map[int]bool{}}
 	if f.firmwareLog != "" {
 		log, err := readLog(f.firmwareLog)
 		if err != nil {
@@ -102,7 +99,7 @@ func (f *measureFlags) predict(ctx context.Context, s streams) (*prediction, err
 			return nil, fmt.Errorf("-firmware-log %s: it has no separator, so where the firmware ends is not known", f.firmwareLog)
 		}
 		log.Events = log.Events[:n]
-		if f.tpm.Log, err = withBanks(log, f.tpm.Banks); err != nil {
+		if f.tpm.Log, err = log.Only(f.tpm.Banks...); err != nil {
 			return nil, fmt.Errorf("-firmware-log %s: %w", f.firmwareLog, err)
 		}
 		p.firmware, f.firmwareFirst = "from "+f.firmwareLog, false
@@ -132,21 +129,23 @@ func (f *measureFlags) predict(ctx context.Context, s streams) (*prediction, err
 	return p, nil
 }
 
-// oneBank leaves one bank: SHA-256 if it is there, which processors are quick at.
+// oneBank leaves one bank.
 func (f *measureFlags) oneBank() (err error) {
-	banks := f.tpm.Banks
-	if f.tpm.Log != nil {
-		banks = f.tpm.Log.Algorithms()
+	if f.tpm.Log == nil {
+		f.tpm.Banks = []eventlog.Algorithm{preferred(f.tpm.Banks)}
+		return nil
 	}
-	one := banks[:1]
-	if slices.Contains(banks, eventlog.SHA256) {
-		one = []eventlog.Algorithm{eventlog.SHA256}
-	}
-	f.tpm.Banks = one
-	if f.tpm.Log != nil {
-		f.tpm.Log, err = withBanks(f.tpm.Log, one)
-	}
+	f.tpm.Log, err = f.tpm.Log.Only(preferred(f.tpm.Log.Algorithms()))
 	return err
+}
+
+// preferred is the bank to take where one will do: that of SHA-256, which people
+// know and processors are quick at, or else the first.
+func preferred(banks []eventlog.Algorithm) eventlog.Algorithm {
+	if slices.Contains(banks, eventlog.SHA256) {
+		return eventlog.SHA256
+	}
+	return banks[0]
 }
 
 // bootOnce boots the image and takes what was measured.
@@ -157,15 +156,12 @@ func (f *measureFlags) bootOnce(ctx context.Context, s streams, p *prediction) e
 	if f.json {
 		s.err = io.Discard
 	}
-	output := f.output
-	f.output = "" // not the frozen machine
 	b, err := f.boot(ctx, s, nil)
-	f.output = output
 	if err != nil {
 		return err
 	}
 	defer b.close()
-	p.log, p.result, p.err = b.tpm.Log(), b.report(), b.err
+	p.log, p.err = b.tpm.Log(), b.err
 	p.first = len(p.log.Events) - len(b.tpm.Events())
 	if f.phases != "" {
 		phases, err := eventlog.PhaseEvents(p.log.Algorithms(), f.phases)
@@ -180,7 +176,7 @@ func (f *measureFlags) bootOnce(ctx context.Context, s streams, p *prediction) e
 // readLog reads an event log.
 func readLog(name string) (*eventlog.Log, error) {
 	if name == "machine" {
-		name = machineLog
+		name = "/" + kexec.EventLogFile
 	}
 	raw, err := os.ReadFile(name)
 	if err != nil {
@@ -193,36 +189,10 @@ func readLog(name string) (*eventlog.Log, error) {
 	return log, nil
 }
 
-// withBanks leaves those of the banks in a log that are wanted. All of them have to
-// be there, but if none is asked for by name the log's own are taken.
-func withBanks(log *eventlog.Log, banks []eventlog.Algorithm) (*eventlog.Log, error) {
-	if log.Legacy {
-		return nil, errors.New("it is of a TPM 1.2")
-	}
-	has := log.Algorithms()
-	var keep []eventlog.Algorithm
-	for _, a := range has {
-		if slices.Contains(banks, a) {
-			keep = append(keep, a)
-		}
-	}
-	if len(keep) == 0 {
-		return nil, fmt.Errorf("it has banks %v, not %v", has, banks)
-	}
-	cut := *log
-	cut.Banks = slices.DeleteFunc(slices.Clone(log.Banks), func(b eventlog.Bank) bool { return !slices.Contains(keep, b.Algorithm) })
-	cut.Events = nil
-	for _, e := range log.Events {
-		e.Digests = slices.DeleteFunc(slices.Clone(e.Digests), func(d eventlog.Digest) bool { return !slices.Contains(keep, d.Algorithm) })
-		cut.Events = append(cut.Events, e)
-	}
-	return &cut, nil
-}
-
 // writeFiles writes the files that were asked for.
 func (f *measureFlags) writeFiles(p *prediction) error {
-	if f.output != "" {
-		if err := os.WriteFile(f.output, p.log.Append(nil), 0o644); err != nil {
+	if f.logFile != "" {
+		if err := os.WriteFile(f.logFile, p.log.Append(nil), 0o644); err != nil {
 			return err
 		}
 	}

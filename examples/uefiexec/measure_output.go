@@ -4,7 +4,6 @@ package main
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -49,8 +48,9 @@ const (
 )
 
 func (f *measureFlags) newOutput(p *prediction) (*output, error) {
+	end := endOf(p.err)
 	o := &output{
-		Result: p.result.Result, Error: p.result.Error, Firmware: p.firmware, Disk: f.disk,
+		Result: end.result, Error: end.text, Firmware: p.firmware, Disk: f.disk,
 		PCRs: map[string]map[string]string{}, banks: p.log.Algorithms(),
 		touched: eventlog.Touched(p.log.Events[p.first:]),
 	}
@@ -119,38 +119,23 @@ func (o *output) policies(list string, pcrs eventlog.PCRs) error {
 	return nil
 }
 
-// differences compares what the boot measures with the log of a real one: without
-// what the firmware has measured before it, unless that was taken from a log.
+// differences compares what the boot measures with the log of a real one, without
+// what the firmware has measured before it.
 func (o *output) differences(name string, p *prediction) error {
 	log, err := readLog(name)
 	if err != nil {
 		return err
 	}
-	n := log.Before()
 	o.compared = true
-	for _, d := range eventlog.Compare(p.log.Events[p.first:], log.Events[n:], func(i int) bool { return p.guessed[i+p.first] }) {
+	for _, d := range eventlog.Compare(p.log.Events[p.first:], log.Events[log.Before():], func(i int) bool { return p.guessed[i+p.first] }) {
 		o.Differences = append(o.Differences, d.Text)
 	}
 	return nil
 }
 
-func (o *output) writeJSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return e.Encode(o)
-}
-
-// shown is the bank that text shows the digests of.
-func (o *output) shown() eventlog.Algorithm {
-	if slices.Contains(o.banks, eventlog.SHA256) {
-		return eventlog.SHA256
-	}
-	return o.banks[0]
-}
-
 // writeText prints the events, then the PCRs that the boot extends.
 func (o *output) writeText(w io.Writer) error {
-	bank := o.shown().String()
+	bank := preferred(o.banks).String()
 	fmt.Fprintf(w, "firmware: %s\n", o.Firmware)
 	if o.Disk == "" {
 		fmt.Fprintln(w, "disk: none, so no partition table is measured into PCR 5; give it with -disk")

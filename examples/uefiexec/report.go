@@ -33,9 +33,12 @@ type report struct {
 // newReport says what became of a boot.
 func newReport(m *emu.Machine, h *emu.Handoff, err error, engine string, seconds float64) *report {
 	stats := m.Stats()
-	r := &report{Result: "exit-boot-services", Engine: engine, Seconds: seconds, Calls: stats.Calls, Stops: stats.Stops, Instructions: stats.Instructions}
+	end := endOf(err)
+	r := &report{
+		Result: end.result, Status: end.status, Error: end.text,
+		Engine: engine, Seconds: seconds, Calls: stats.Calls, Stops: stats.Stops, Instructions: stats.Instructions,
+	}
 	if h != nil {
-		r.Status = efi.Success.String()
 		r.TouchedBytes, r.Segments = h.Touched(), len(h.Runs())
 		r.CommandLine = h.CommandLine()
 		switch initrd, err := h.Initrd(); {
@@ -45,39 +48,44 @@ func newReport(m *emu.Machine, h *emu.Handoff, err error, engine string, seconds
 		case !errors.Is(err, emu.ErrNoInitrd):
 			r.Error = err.Error()
 		}
-		return r
 	}
+	return r
+}
+
+// end is what a boot has come to: what it is called, a status if there is one, and
+// the error in words.
+type end struct{ result, status, text string }
+
+func endOf(err error) end {
 	var exit *emu.ExitError
 	var reset *emu.ResetError
 	var limit *emu.LimitError
 	var fault *emu.FaultError
 	var status efi.Status
-	r.Error = err.Error()
 	switch {
+	case err == nil:
+		return end{"exit-boot-services", efi.Success.String(), ""}
+	case errors.As(err, &exit) && !exit.Status.IsError():
+		return end{"exited", exit.Status.String(), ""}
 	case errors.As(err, &exit):
-		r.Result, r.Status = "exited", exit.Status.String()
-		if !exit.Status.IsError() {
-			r.Error = ""
-		}
+		return end{"exited", exit.Status.String(), err.Error()}
 	case errors.As(err, &reset):
-		r.Result, r.Status = "exited", reset.Status.String()
+		return end{"exited", reset.Status.String(), err.Error()}
 	case errors.As(err, &limit):
-		r.Result = "limit"
+		return end{"limit", "", err.Error()}
 	case errors.As(err, &fault):
-		r.Result = "fault"
-	default:
-		r.Result = "error"
-		if errors.As(err, &status) {
-			r.Status = status.String()
-		}
+		return end{"fault", "", err.Error()}
+	case errors.As(err, &status):
+		return end{"error", status.String(), err.Error()}
 	}
-	return r
+	return end{"error", "", err.Error()}
 }
 
-func (r *report) writeJSON(w io.Writer) error {
+// writeJSON prints what -json asks for, in a line.
+func writeJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
-	return e.Encode(r)
+	return e.Encode(v)
 }
 
 // line is the report of a boot that exited boot services, in a sentence.

@@ -104,7 +104,7 @@ func run(ctx context.Context, args []string, s streams) error {
 	}
 	defer b.close()
 	if f.json {
-		return errors.Join(b.report().writeJSON(s.out), b.err)
+		return errors.Join(writeJSON(s.out, b.report()), b.err)
 	}
 	if b.err == nil {
 		fmt.Fprintf(s.err, "uefiexec: %s\n", b.report().line(b.source.name))

@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"github.com/uefiexec/uefiexec/efi"
-	"github.com/uefiexec/uefiexec/emu"
 	"github.com/uefiexec/uefiexec/pecoff"
 	"github.com/uefiexec/uefiexec/tables"
 	"github.com/uefiexec/uefiexec/tables/eventlog"
@@ -178,5 +177,3 @@ func onGPT(path efi.DevicePath) bool {
 	}
 	return false
 }
-
-var _ emu.Measurer = (*TPM)(nil)

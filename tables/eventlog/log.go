@@ -91,6 +91,27 @@ func (l *Log) Algorithms() []Algorithm {
 	return list
 }
 
+// Only is the log with those of its banks that are wanted; the events share memory
+// with l. It is an error if there is none of them, or if the log is in the older
+// format.
+func (l *Log) Only(wanted ...Algorithm) (*Log, error) {
+	if l.Legacy {
+		return nil, errors.New("eventlog: a log of a TPM 1.2 has no banks")
+	}
+	other := func(a Algorithm) bool { return !slices.Contains(wanted, a) }
+	cut := *l
+	cut.Banks = slices.DeleteFunc(slices.Clone(l.Banks), func(b Bank) bool { return other(b.Algorithm) })
+	if len(cut.Banks) == 0 {
+		return nil, fmt.Errorf("eventlog: the log has banks %v, not %v", l.Algorithms(), wanted)
+	}
+	cut.Events = slices.Clone(l.Events)
+	for i := range cut.Events {
+		e := &cut.Events[i]
+		e.Digests = slices.DeleteFunc(slices.Clone(e.Digests), func(d Digest) bool { return other(d.Algorithm) })
+	}
+	return &cut, nil
+}
+
 // cursor reads a log.
 type cursor struct {
 	rest   []byte
