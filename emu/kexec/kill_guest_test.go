@@ -18,16 +18,9 @@ import (
 
 var inGuest = flag.Bool("guest", false, "this is a guest of package vmtest: what is loaded here may be executed")
 
-// TestGuestFlippedBit is the part of TestKillAndFlip that runs in the guest. It
-// loads a payload of which a bit is not as it was when the trampoline was built.
-func TestGuestFlippedBit(t *testing.T) {
-	if !*inGuest {
-		return // it is for a guest of TestKillAndFlip
-	}
-	host, err := ReadHost(os.DirFS("/"))
-	if err != nil {
-		t.Fatal(err)
-	}
+// FrozenOn is a payload that has exited boot services on a host.
+func FrozenOn(t *testing.T, host *Host) *emu.Handoff {
+	t.Helper()
 	image, err := payloads.Image("x64", "ebs")
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +37,21 @@ func TestGuestFlippedBit(t *testing.T) {
 	if r.Handoff == nil {
 		t.Fatal(r.Err)
 	}
-	l, entry, err := host.layout(r.Handoff, Options{
+	return r.Handoff
+}
+
+// TestGuestFlippedBit is the part of TestKillAndFlip that runs in the guest. It
+// loads a payload of which a bit is not as it was when the trampoline was built.
+func TestGuestFlippedBit(t *testing.T) {
+	if !*inGuest {
+		return // it is for a guest of TestKillAndFlip
+	}
+	host, err := ReadHost(os.DirFS("/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	handoff := FrozenOn(t, host)
+	l, entry, err := host.layout(handoff, Options{
 		Verify: true, Console: resident.Console{Kind: resident.ConsolePort, Address: 0x3f8},
 	})
 	if err != nil {
@@ -52,7 +59,7 @@ func TestGuestFlippedBit(t *testing.T) {
 	}
 	var largest segment
 	for _, s := range l.segments {
-		if len(s.data) > len(largest.data) && s.Range != r.Handoff.Reserved[0] {
+		if len(s.data) > len(largest.data) && s.Range != handoff.Reserved[0] {
 			largest = s
 		}
 	}

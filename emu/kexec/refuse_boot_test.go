@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/uefiexec/uefiexec/efi"
-	"github.com/uefiexec/uefiexec/emu"
 	"github.com/uefiexec/uefiexec/emu/cpu"
 	"github.com/uefiexec/uefiexec/emu/emutest"
 	"github.com/uefiexec/uefiexec/emu/emutest/payloads"
@@ -145,24 +144,8 @@ func payload(t *testing.T, name string) string {
 // handoffOf is a file of a machine frozen on a host.
 func handoffOf(t *testing.T, host *kexec.Host) []byte {
 	t.Helper()
-	image, err := payloads.Image("x64", "ebs")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := emutest.Run(t, emutest.Program{
-		Image: image, Options: "serial",
-		Config: func(cfg *emu.Config) { *cfg = host.Config(*cfg) },
-		Setup: func(m *emu.Machine) {
-			if err := host.Prepare(m); err != nil {
-				t.Fatal(err)
-			}
-		},
-	})
-	if r.Handoff == nil {
-		t.Fatal(r.Err)
-	}
 	var file bytes.Buffer
-	if _, err := r.Handoff.WriteTo(&file); err != nil {
+	if _, err := kexec.FrozenOn(t, host).WriteTo(&file); err != nil {
 		t.Fatal(err)
 	}
 	return file.Bytes()
