@@ -65,6 +65,9 @@ func (p Platform) Install(m *emu.Machine) (volume efi.Handle, err error) {
 	if _, err := m.Install(0, DevicePathToText(), DevicePathFromText(), DevicePathUtilities(), RNG()); err != nil {
 		return 0, err
 	}
+	if _, err := m.Install(0, UnicodeCollation()...); err != nil {
+		return 0, err
+	}
 	console, err := m.Install(0, Console(p.In, p.Out, p.Console)...)
 	if err != nil {
 		return 0, err

@@ -38,6 +38,7 @@ var documented = []struct {
 	{"fileProtocol", "§13.5", &fileProtocol},
 	{"diskIOProtocol", "§13.7", &diskIOProtocol},
 	{"blockIOProtocol", "§13.9", &blockIOProtocol},
+	{"unicodeCollationProtocol", "§21.1", &unicodeCollationProtocol},
 	{"rngProtocol", "§37.5", &rngProtocol},
 }
 
