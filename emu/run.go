@@ -57,6 +57,7 @@ func (m *Machine) Boot(ctx context.Context, image io.ReaderAt, opts BootOptions)
 	ctx, cancel := context.WithTimeout(ctx, m.limits.Time)
 	defer cancel()
 	m.ctx = ctx
+	defer func() { m.ctx = nil }()
 
 	root, err := m.loadRoot(image, opts)
 	if err != nil {
