@@ -36,6 +36,12 @@ func play(t *testing.T, cfg emu.Config, f func(*guest)) {
 		f(g)
 		return efi.Success
 	})
+	wantSuccess(t, err)
+}
+
+// wantSuccess checks what Boot returned: that the image came to its end.
+func wantSuccess(t *testing.T, err error) {
+	t.Helper()
 	var exit *emu.ExitError
 	if !errors.As(err, &exit) || exit.Status != efi.Success {
 		t.Fatalf("the boot ended with: %v", err)

@@ -12,6 +12,7 @@ import (
 type systemState struct {
 	interruptsOff bool
 	halts         int // without a service call between them
+	ports         ports
 }
 
 // Control registers as a payload finds them on x86-64 (§2.3.4): protected mode
@@ -26,9 +27,7 @@ const (
 func (m *Machine) answer(exit cpu.Exit) error {
 	switch {
 	case exit.Kind == cpu.Port:
-		if !exit.Out {
-			exit.PortIn(&m.regs, 0xffffffff) // no device there
-		}
+		return m.port(exit)
 	case exit.Kind == cpu.MSR && !exit.Out:
 		value, known := msrs[exit.Number]
 		if !known {
