@@ -28,7 +28,7 @@ func (s Support) String() string {
 }
 
 // Service is one row of a protocol: one slot of its structure, in the
-// specification's order. Make one with Func0 to Func7, FuncV, Unserved, Field or
+// specification's order. Make one with Func0 to Func10, FuncV, Unserved, Field or
 // Code. The row is all that is known of a service: dispatch, traces and the
 // list of services in the documentation read it.
 type Service struct {
@@ -50,7 +50,7 @@ const (
 	slotCode           // resident guest code of that name
 )
 
-// Func1 makes a service of a function with one argument, and Func0 to Func7 do
+// Func1 makes a service of a function with one argument, and Func0 to Func10 do
 // so for others. The names in params are the specification's; one that starts
 // with "*" is written by the service, one with "&" is read and written. A
 // trace shows the first before the call, the second after, the third both.
@@ -136,6 +136,19 @@ func Func7[A, B, C, D, E, F, G Arg](name string, fn func(*Call, A, B, C, D, E, F
 	}
 }
 
+// Func10 makes a service with ten arguments.
+func Func10[A, B, C, D, E, F, G, H, I, J Arg](name string, fn func(*Call, A, B, C, D, E, F, G, H, I, J) error, params ...string) Service {
+	return Service{
+		Name: name, Params: params,
+		call: func(c *Call) error {
+			return fn(c, A(c.raw[0]), B(c.raw[1]), C(c.raw[2]), D(c.raw[3]), E(c.raw[4]), F(c.raw[5]), G(c.raw[6]), H(c.raw[7]), I(c.raw[8]), J(c.raw[9]))
+		},
+		args: func(c *Call) []any {
+			return []any{A(c.raw[0]), B(c.raw[1]), C(c.raw[2]), D(c.raw[3]), E(c.raw[4]), F(c.raw[5]), G(c.raw[6]), H(c.raw[7]), I(c.raw[8]), J(c.raw[9])}
+		},
+	}
+}
+
 // FuncV makes a service with one named argument and a NULL-terminated list of
 // (protocol GUID, interface) pairs behind it, as InstallMultipleProtocolInterfaces
 // has; the function reads the list with Call.Pairs.
@@ -185,4 +198,4 @@ func (s Service) Partially(note string) Service {
 // numArgs is how many arguments are fetched before the call.
 func (s *Service) numArgs() int { return min(len(s.Params), maxArgs) }
 
-const maxArgs = 8
+const maxArgs = 10

@@ -18,7 +18,8 @@ var graphicsOutputProtocol = emu.Protocol{
 	Services: []emu.Service{
 		emu.Func4("QueryMode", gopQueryMode, "this", "modeNumber", "*sizeOfInfo", "*info"),
 		emu.Func2("SetMode", gopSetMode, "this", "modeNumber").Partially("there is one mode, and the screen is not cleared"),
-		emu.Func3("Blt", gopBlt, "this", "&bltBuffer", "bltOperation").Partially("nothing is drawn, and a buffer to read into is left as it was"),
+		emu.Func10("Blt", gopBlt, "this", "&bltBuffer", "bltOperation", "sourceX", "sourceY", "destinationX", "destinationY", "width", "height", "delta").
+			Partially("on a screen that is not in the guest's memory nothing is drawn, and a buffer to read into is left as it was"),
 		emu.Field("Mode"),
 	},
 }
@@ -66,10 +67,11 @@ type graphicsMode struct {
 // graphicsModeSize is the size of graphicsMode, in bytes.
 const graphicsModeSize = 40
 
-// GraphicsOutput makes an EFI_GRAPHICS_OUTPUT_PROTOCOL (§12.9) of a screen that
-// the payload gets to have once it has left: what it draws by Blt before is
-// dropped. The frame buffer is none of the guest's memory, so that a payload
-// which writes to it in boot services' time faults.
+// GraphicsOutput makes an EFI_GRAPHICS_OUTPUT_PROTOCOL (§12.9) of a screen. Where
+// its frame buffer is memory of the guest's, see NewScreen, the payload draws there.
+// Any other is a screen that it gets to have once it has left: what it draws by
+// Blt before is dropped, and if it writes to the frame buffer in boot services'
+// time it faults.
 func GraphicsOutput(fb FrameBuffer) emu.Interface {
 	out := &graphicsOutput{fb: fb}
 	return emu.Interface{Protocol: &graphicsOutputProtocol, Value: out, Fields: out.fields}
@@ -163,22 +165,6 @@ func gopSetMode(c *emu.Call, this efi.Addr, number uint32) error {
 	}
 	if number != 0 {
 		return fmt.Errorf("graphics mode %d: %w", number, efi.Unsupported)
-	}
-	return nil
-}
-
-// bltVideoToVideo is the last operation of Blt (§12.9.2.3), the one without a
-// buffer.
-const bltVideoToVideo = 3
-
-// gopBlt returns InvalidParameter for an operation that does not exist, and
-// without a buffer for one that needs it. The rectangle is not looked at.
-func gopBlt(c *emu.Call, this, buffer efi.Addr, operation uint32) error {
-	if _, err := emu.This[*graphicsOutput](c, this); err != nil {
-		return err
-	}
-	if operation > bltVideoToVideo || buffer == 0 && operation != bltVideoToVideo {
-		return fmt.Errorf("operation %d, buffer %v: %w", operation, buffer, efi.InvalidParameter)
 	}
 	return nil
 }

@@ -105,7 +105,7 @@ func TestGraphicsOutputArguments(t *testing.T) {
 		g.wantWild(t, "QueryMode", g.slot(gop, slotGOPQueryMode), args, 0, 2, 3)
 		g.wantReadOnly(t, "QueryMode", g.slot(gop, slotGOPQueryMode), args, 2, 3)
 		g.wantWild(t, "SetMode", g.slot(gop, slotGOPSetMode), []uint64{uint64(gop), 0}, 0)
-		g.wantWild(t, "Blt", g.slot(gop, slotBlt), []uint64{uint64(gop), pixel, 0}, 0)
+		g.wantWild(t, "Blt", g.slot(gop, slotBlt), []uint64{uint64(gop), pixel, 0, 0, 0, 0, 0, 1, 1, 0}, 0)
 	})
 }
 

@@ -24,7 +24,7 @@ func inspect(_ context.Context, args []string, s streams) error {
 	if flags.NArg() != 1 {
 		return usagef("inspect takes one IMAGE")
 	}
-	src, err := openSource(flags.Arg(0), *esp, "")
+	src, err := openSource(flags.Arg(0), *esp, "", false)
 	if err != nil {
 		return err
 	}

@@ -48,8 +48,8 @@ func parseLoad(args []string, s streams) (*loadFlags, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case f.image == "":
-		return nil, usagef("load takes an IMAGE")
+	case f.image == "" && (f.crash || !f.managed()):
+		return nil, usagef("load takes an IMAGE, or without -p an -esp to find one on")
 	case f.tpmUse != tpmAuto && f.tpmUse != tpmExtend && f.tpmUse != tpmView && f.tpmUse != tpmOff:
 		return nil, usagef("-tpm %s: want extend, view, off or auto", f.tpmUse)
 	case f.pcrs != "real" && f.pcrs != "zero":
@@ -134,7 +134,7 @@ func (f *loadFlags) loadCrash(ctx context.Context, s streams, host *kexec.Host) 
 	if err != nil {
 		return err
 	}
-	src, err := openSource(f.image, f.esp, "")
+	src, err := openSource(f.image, f.esp, "", false)
 	if err != nil {
 		return err
 	}

@@ -3,13 +3,15 @@
 // Command uefiexec runs UEFI images in user space.
 //
 //	uefiexec run [flags] [IMAGE [LOADOPTIONS...]]
-//	uefiexec measure [flags] IMAGE [LOADOPTIONS...]
-//	uefiexec load [flags] IMAGE [LOADOPTIONS...]
+//	uefiexec measure [flags] [IMAGE [LOADOPTIONS...]]
+//	uefiexec load [flags] [IMAGE [LOADOPTIONS...]]
 //	uefiexec exec [-f]
 //	uefiexec inspect [flags] IMAGE
 //
 // Run takes an image to the point where it exits boot services, returns, faults
-// or meets a limit; without an IMAGE it runs a small demonstration. Inspect
+// or meets a limit; without an IMAGE it boots what firmware would find by BootNext,
+// BootOrder or on the volume that -esp names, or without that runs a small
+// demonstration. Measure and load find an image in the same way. Inspect
 // prints what an image is made of. Nothing of this machine is given to an image
 // that is run or inspected unless a flag names it, and nothing of it is changed.
 //
@@ -73,8 +75,8 @@ type command struct {
 
 var commands = []command{
 	{"run", "[IMAGE [LOADOPTIONS...]]", "run an image until it exits boot services", run},
-	{"measure", "IMAGE [LOADOPTIONS...]", "print what would be measured if firmware booted an image", measure},
-	{"load", "IMAGE [LOADOPTIONS...]", "run an image on this machine's memory and load what it leaves for kexec", load},
+	{"measure", "[IMAGE [LOADOPTIONS...]]", "print what would be measured if firmware booted an image", measure},
+	{"load", "[IMAGE [LOADOPTIONS...]]", "run an image on this machine's memory and load what it leaves for kexec", load},
 	{"exec", "", "leave the running kernel for what was loaded", execute},
 	{"inspect", "IMAGE", "print what an image is made of", inspect},
 }

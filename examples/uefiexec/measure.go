@@ -36,8 +36,8 @@ func parseMeasure(args []string, s streams) (*measureFlags, error) {
 	if err := f.parse(args); err != nil {
 		return nil, err
 	}
-	if f.image == "" {
-		return nil, usagef("measure takes an IMAGE")
+	if f.image == "" && !f.managed() {
+		return nil, usagef("measure takes an IMAGE, or an -esp to find one on")
 	}
 	f.logFile, f.output = f.output, "" // that would be the frozen machine
 	f.measured, f.firmwareFirst, f.writable = true, true, true

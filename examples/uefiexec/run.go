@@ -30,10 +30,11 @@ type runFlags struct {
 	*flag.FlagSet
 
 	esp, disk, vars, initrd, cmdline string
+	bootNumber                       string
 	memory                           size
 	arch, engine                     string
 	seed, output                     string
-	coverage                         string
+	coverage, screenshot             string
 	timeout                          time.Duration
 	trace, json                      bool
 
@@ -49,6 +50,7 @@ func newRunFlags(name string, s streams) *runFlags {
 	f := &runFlags{memory: 512 << 20, FlagSet: newFlags(name, "[IMAGE [LOADOPTIONS...]]", s)}
 	f.StringVar(&f.esp, "esp", "", "`DIR|ARCHIVE` that the image finds as its volume; an IMAGE in it has its path there")
 	f.StringVar(&f.disk, "disk", "", "`FILE` of the disk that the volume is the EFI system partition of: its GUIDs and sizes are shown")
+	f.StringVar(&f.bootNumber, "boot", "", "`NUMBER` of the Boot#### to boot first, in hexadecimal, where no IMAGE is given: then what boots is found as firmware does, by BootNext, BootOrder and on the volume")
 	f.StringVar(&f.initrd, "initrd", "", "`FILE` to offer as initrd, by LoadFile2")
 	f.StringVar(&f.cmdline, "cmdline", "", "`TEXT` to give as load options, instead of LOADOPTIONS")
 	f.StringVar(&f.engine, "engine", "", "`NAME` of the engine; the default is the best that works here")
@@ -80,6 +82,12 @@ func (f *runFlags) parse(args []string) error {
 	case f.cmdline == "":
 		f.cmdline = strings.Join(loadOptions, " ")
 	}
+	switch {
+	case f.bootNumber != "" && f.image != "":
+		return usagef("-boot and IMAGE are two ways to say what to boot")
+	case f.managed() && f.cmdline != "":
+		return usagef("-cmdline goes with an IMAGE: a boot option has its own")
+	}
 	return nil
 }
 
@@ -87,6 +95,7 @@ func (f *runFlags) parse(args []string) error {
 func run(ctx context.Context, args []string, s streams) error {
 	f := newRunFlags("run", s)
 	f.StringVar(&f.coverage, "coverage", "", "`FILE` to write what code was executed to, in the format of drcov; the engine is then interp")
+	f.StringVar(&f.screenshot, "screenshot", "", "`FILE` to write what is on the screen at the end to, as PNG; the image then finds a screen")
 	f.BoolVar(&f.measured, "tpm", false, "give the image a TPM; what it extends reaches no real one")
 	if err := f.parse(args); err != nil {
 		return err
@@ -117,6 +126,7 @@ type booted struct {
 	source  *source
 	machine *emu.Machine
 	tpm     *tcg2.TPM    // nil if the image found none
+	screen  *protocols.FrameBuffer
 	handoff *emu.Handoff // nil if it did not exit boot services
 	err     error        // of Boot
 	engine  string
@@ -138,7 +148,7 @@ func (b *booted) report() *report {
 // boot runs the image that the flags name, on the memory and with the tables of
 // host if there is one. An error is one of before the boot, or of -o.
 func (f *runFlags) boot(ctx context.Context, s streams, host *kexec.Host) (*booted, error) {
-	src, err := openSource(f.image, f.esp, f.disk)
+	src, err := openSource(f.image, f.esp, f.disk, f.managed())
 	if err != nil {
 		return nil, err
 	}
@@ -195,9 +205,13 @@ func (f *runFlags) bootFrom(ctx context.Context, s streams, host *kexec.Host, b 
 		}
 	}
 	start := time.Now()
-	b.handoff, b.err = b.machine.Boot(ctx, b.source.image, emu.BootOptions{
-		Device: volume, Path: b.source.path, LoadOptions: emu.LoadOptions(f.cmdline),
-	})
+	if f.managed() {
+		b.handoff, b.err = f.manage(ctx, s, b)
+	} else {
+		b.handoff, b.err = b.machine.Boot(ctx, b.source.image, emu.BootOptions{
+			Device: volume, Path: b.source.path, LoadOptions: emu.LoadOptions(f.cmdline),
+		})
+	}
 	b.seconds = time.Since(start).Seconds()
 	if b.engine = f.engine; b.engine == "" {
 		b.engine = picker.Name
@@ -210,6 +224,11 @@ func (f *runFlags) bootFrom(ctx context.Context, s streams, host *kexec.Host, b 
 	}
 	if f.coverage != "" {
 		if err := seen.write(f.coverage); err != nil {
+			return err
+		}
+	}
+	if b.screen != nil {
+		if err := writeScreenshot(f.screenshot, b); err != nil {
 			return err
 		}
 	}
@@ -234,6 +253,13 @@ func (f *runFlags) install(s streams, b *booted, host *kexec.Host) (volume efi.H
 	}
 	if host != nil {
 		platform.FrameBuffer = (*protocols.FrameBuffer)(host.FrameBuffer)
+	}
+	if f.screenshot != "" {
+		screen, err := protocols.NewScreen(b.machine, screenWidth, screenHeight)
+		if err != nil {
+			return 0, err
+		}
+		b.screen, platform.FrameBuffer = &screen, &screen
 	}
 	if f.json {
 		platform.Out = s.err
@@ -314,6 +340,9 @@ func (f *runFlags) guest(src *source) (cpu.Arch, error) {
 	case "":
 	default:
 		return 0, usagef("-arch %s: want x86-64 or aarch64", f.arch)
+	}
+	if src.image == nil {
+		return volumeArch(src.volume), nil
 	}
 	image, err := pecoff.Parse(src.image, src.image.Size())
 	if err == nil {

@@ -41,11 +41,11 @@ func (s *source) close() {
 
 // openSource finds the image. An image in the -esp folder or archive has its
 // path there; one outside lies alone on a volume of its own; none is the
-// demonstration.
+// demonstration, or unknown if the boot manager is to find one.
 // disk is the file of the disk that the volume stands for, if there is one.
-func openSource(image, esp, disk string) (*source, error) {
+func openSource(image, esp, disk string, managed bool) (*source, error) {
 	s := &source{name: image}
-	err := s.open(image, esp)
+	err := s.open(image, esp, managed)
 	if err == nil && disk != "" {
 		err = s.readDisk(disk)
 	}
@@ -56,11 +56,14 @@ func openSource(image, esp, disk string) (*source, error) {
 	return s, nil
 }
 
-func (s *source) open(image, esp string) error {
+func (s *source) open(image, esp string, managed bool) error {
 	if esp != "" {
 		if err := s.openVolume(esp); err != nil {
 			return fmt.Errorf("-esp: %w", err)
 		}
+	}
+	if managed {
+		return nil
 	}
 	if image == "" {
 		return s.demo()

@@ -15,6 +15,7 @@ import (
 // The texts of EV_EFI_ACTION events (PC Client Platform Firmware Profile, §10.4.4).
 const (
 	actionCalling    = "Calling EFI Application from Boot Option"
+	actionReturning  = "Returning from EFI Application from Boot Option"
 	actionInvocation = "Exit Boot Services Invocation"
 	actionFailed     = "Exit Boot Services Returned with Failure"
 	actionSucceeded  = "Exit Boot Services Returned with Success"
@@ -71,6 +72,17 @@ func (t *TPM) Firmware(vars *tables.Variables) error {
 		}
 	}
 	t.before, t.measured = len(t.log.Events), nil
+	return nil
+}
+
+// Returned measures that a boot option has failed and that the boot manager goes on
+// to the next.
+func (t *TPM) Returned() error {
+	for _, text := range []string{actionReturning, actionCalling} {
+		if err := t.action(pcrBootLoader, text); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
