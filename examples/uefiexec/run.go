@@ -125,7 +125,7 @@ func run(ctx context.Context, args []string, s streams) error {
 type booted struct {
 	source  *source
 	machine *emu.Machine
-	tpm     *tcg2.TPM    // nil if the image found none
+	tpm     *tcg2.TPM // nil if the image found none
 	screen  *protocols.FrameBuffer
 	handoff *emu.Handoff // nil if it did not exit boot services
 	err     error        // of Boot
