@@ -3,9 +3,12 @@
 package emutest_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -20,6 +23,7 @@ import (
 	"github.com/uefiexec/uefiexec/emu/cpu"
 	"github.com/uefiexec/uefiexec/emu/emutest"
 	"github.com/uefiexec/uefiexec/emu/emutest/payloads"
+	"github.com/uefiexec/uefiexec/emu/interp"
 	"github.com/uefiexec/uefiexec/protocols"
 )
 
@@ -114,4 +118,74 @@ func BenchmarkDemo(b *testing.B) {
 	for b.Loop() {
 		start(b, engine, image, `\demo.efi`, "").Close()
 	}
+}
+
+// BenchmarkInterpretedUKI takes a 6.12 unified kernel image to ExitBootServices
+// on the interpreter, and QEMU with OVMF through it to the kernel's first line on the serial
+// console; x-qemu is the ratio of processor times.
+func BenchmarkInterpretedUKI(b *testing.B) {
+	image, err := os.ReadFile(emutest.Corpus(b, "trixie/amd64/uki.efi"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var ours time.Duration
+	for b.Loop() {
+		before := ownTime(b)
+		start(b, interp.New, image, `\EFI\BOOT\BOOTX64.EFI`, "").Close()
+		ours += ownTime(b) - before
+	}
+	b.ReportMetric(ours.Seconds()/float64(b.N), "cpu-s/op")
+	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
+		b.Log(err)
+		return
+	}
+	theirs := firmwareTime(b, image)
+	b.ReportMetric(theirs.Seconds(), "qemu-cpu-s")
+	b.ReportMetric(ours.Seconds()/float64(b.N)/theirs.Seconds(), "x-qemu")
+}
+
+// ownTime is the processor time of this process.
+func ownTime(b *testing.B) time.Duration {
+	var usage unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// firmwareTime is the processor time of QEMU until the kernel of an image speaks.
+func firmwareTime(b *testing.B, image []byte) time.Duration {
+	esp := filepath.Join(b.TempDir(), "esp")
+	boot := filepath.Join(esp, "EFI/BOOT")
+	if err := errors.Join(os.MkdirAll(boot, 0o755), os.WriteFile(filepath.Join(boot, "BOOTX64.EFI"), image, 0o644)); err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(b.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-m", "1024",
+		"-cpu", "max,la57=off,cx16=off", // QEMU 7.2 corrupts flags at cmpxchg16b
+		"-nodefaults", "-no-user-config", "-display", "none", "-net", "none", "-no-reboot", "-serial", "stdio",
+		"-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+emutest.Corpus(b, "trixie/amd64/OVMF_CODE.fd"),
+		"-drive", "if=pflash,unit=1,format=raw,snapshot=on,file="+emutest.Corpus(b, "trixie/amd64/OVMF_VARS.fd"),
+		"-drive", "if=virtio,format=raw,readonly=on,file=fat:"+esp)
+	cmd.Stderr = os.Stderr
+	console, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	var seen []byte
+	for lines := bufio.NewReader(console); err == nil && !bytes.Contains(seen, []byte("Linux version ")); {
+		var line []byte
+		line, err = lines.ReadBytes('\n')
+		seen = append(seen, line...)
+	}
+	cmd.Process.Kill()
+	cmd.Wait() // that it was killed
+	if err != nil {
+		b.Fatalf("%v\n%s", err, seen)
+	}
+	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 }
