@@ -20,7 +20,9 @@ const fatLabelLimit = 11
 
 // fileSetInfo changes a file or the volume's label (§13.5.14), by the rules of
 // EDK2's FatSetFileInfo. WriteProtected: a read-only volume. Unsupported: a type
-// that GetInfo does not know. BadBufferSize: the structure does not fit.
+// that GetInfo does not know. BadBufferSize: the structure does not fit. A name
+// goes up to its NUL, as there, even where that lies behind the buffer: systemd-boot
+// renames in the buffer that the shorter name came in.
 func fileSetInfo(c *emu.Call, this efi.Addr, kind efi.Ptr[efi.GUID], size uint64, buffer efi.Addr) error {
 	f, err := thisFile(c, this)
 	if err != nil {
@@ -46,7 +48,7 @@ func fileSetInfo(c *emu.Call, this efi.Addr, kind efi.Ptr[efi.GUID], size uint64
 	if size < fixed+2 {
 		return fmt.Errorf("%d bytes: %w", size, efi.BadBufferSize)
 	}
-	raw, err := c.Memory().Read(buffer, min(size, fixed+2*(fatPathLimit+1)))
+	raw, err := c.Memory().Read(buffer, fixed)
 	if err != nil {
 		return err
 	}
@@ -55,7 +57,11 @@ func fileSetInfo(c *emu.Call, this efi.Addr, kind efi.Ptr[efi.GUID], size uint64
 			return fmt.Errorf("a structure of %d bytes in %d: %w", told, size, efi.BadBufferSize)
 		}
 	}
-	text := efi.DecodeString(raw[fixed:])
+	name, err := c.Memory().String16(buffer+efi.Addr(fixed), fatPathLimit)
+	if err != nil {
+		return err
+	}
+	text := efi.DecodeString(name)
 	if guid != efi.FileInfoGUID {
 		return f.volume.setLabel(text)
 	}

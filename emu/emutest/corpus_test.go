@@ -23,37 +23,64 @@ import (
 
 var update = flag.Bool("update", false, "rewrite golden files and docs")
 
-// result is a row of docs/PAYLOADS.md.
-type result struct{ payload, arch, engine, result string }
-
-// way is how the payloads of an architecture are run. It collects what the tests
-// have seen.
+// way is how the payloads of an architecture are run. Ways collect in one table what
+// the tests have seen.
 type way struct {
 	arch   cpu.Arch
 	folder string // of the corpus
 	name   string // of the engine
 	engine cpu.New
-	rows   *[]result
+	table  *payloadTable
 }
 
-func (w way) add(payload, text string) {
-	*w.rows = append(*w.rows, result{payload, w.arch.String(), w.name, text})
+// column is the way's column of the table.
+func (w way) column() string { return w.name + ", " + w.arch.String() }
+
+// add notes what a payload has come to.
+func (w way) add(payload, text string) { w.table.row(payload).results[w.column()] = text }
+
+// runs runs a program, and notes what it asks for.
+func (w way) runs(t *testing.T, payload string, p emutest.Program) *emutest.Result {
+	t.Helper()
+	row, config := w.table.row(payload), p.Config
+	p.Config = func(c *emu.Config) {
+		if config != nil {
+			config(c)
+		}
+		told := c.Trace
+		c.Trace = func(e *emu.TraceEvent) {
+			told(e)
+			if e.Kind == emu.TraceCall || e.Kind == emu.TraceExit {
+				row.note(e.Protocol, e.Service)
+			}
+		}
+	}
+	r := emutest.RunOn(t, p, w.engine)
+	if r.Machine != nil {
+		for _, m := range r.Machine.Missing() {
+			row.note("missing "+m.Kind, m.Name)
+		}
+	}
+	return r
 }
 
 // run runs a program to ExitBootServices.
-func (w way) run(t *testing.T, p emutest.Program) *emu.Handoff {
+func (w way) run(t *testing.T, payload string, p emutest.Program) *emu.Handoff {
 	t.Helper()
-	return frozen(t, emutest.RunOn(t, p, w.engine))
+	return frozen(t, w.runs(t, payload, p))
 }
 
 // ways are all that a machine like CI's has. Others skip what they have not.
-func ways(t *testing.T, rows *[]result) []way {
+func ways(t *testing.T, table *payloadTable) []way {
 	list := []way{
-		{cpu.AMD64, "amd64", "interp", interp.New, rows},
-		{cpu.ARM64, "arm64", "interp", interp.New, rows},
+		{cpu.AMD64, "amd64", "interp", interp.New, table},
+		{cpu.ARM64, "arm64", "interp", interp.New, table},
 	}
 	if runtime.GOOS == "linux" && runtime.GOARCH == "amd64" {
-		return append([]way{{cpu.AMD64, "amd64", "ptrace", emutest.Engine(t, cpu.AMD64), rows}}, list...)
+		list = slices.Insert(list, 0, way{cpu.AMD64, "amd64", "ptrace", emutest.Engine(t, cpu.AMD64), table})
+	}
+	for _, w := range list {
+		table.columns = append(table.columns, w.column())
 	}
 	return list
 }
@@ -87,8 +114,8 @@ var suites = []struct {
 }
 
 func TestRealPayloads(t *testing.T) {
-	var rows []result
-	for _, w := range ways(t, &rows) {
+	table := newPayloadTable()
+	for _, w := range ways(t, table) {
 		t.Run(w.name+" "+w.folder, func(t *testing.T) {
 			for _, suite := range suites {
 				dir := emutest.Corpus(t, suite.name+"/"+w.folder)
@@ -101,11 +128,19 @@ func TestRealPayloads(t *testing.T) {
 					if suite.name != "bookworm" {
 						t.Run("profiles", func(t *testing.T) { testProfiles(t, w, root, suite.stub, suite.name) })
 					}
+					t.Run("systemd-boot", func(t *testing.T) {
+						testSystemdBoot(t, w, suite.name, strings.Replace(suite.stub, "stub", "boot", 1))
+					})
+					for _, tool := range tools {
+						if tool.has(w, suite.name) {
+							t.Run(tool.file, func(t *testing.T) { tool.test(t, w, suite.name) })
+						}
+					}
 				})
 			}
 		})
 	}
-	checkTable(t, rows)
+	table.check(t)
 }
 
 func read(t *testing.T, fsys fs.FS, name string) []byte {
@@ -131,7 +166,7 @@ func testKernel(t *testing.T, w way, root fs.FS, name string) {
 	p := emutest.Program{Image: read(t, root, "vmlinuz"), Path: `\vmlinuz`, Options: "console=ttyS0 quiet"}
 	for _, with := range [][]byte{nil, initrd} {
 		p.Initrd = with
-		h := w.run(t, p)
+		h := w.run(t, name, p)
 		if h.CommandLine() != p.Options {
 			t.Errorf("command line %q, want %q", h.CommandLine(), p.Options)
 		}
@@ -161,7 +196,7 @@ func testUKI(t *testing.T, w way, root fs.FS, name, commandLine string, sidecars
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := w.run(t, emutest.Program{Image: read(t, esp, "EFI/Linux/uki.efi"), Path: `\EFI\Linux\uki.efi`, Volume: esp})
+	h := w.run(t, name, emutest.Program{Image: read(t, esp, "EFI/Linux/uki.efi"), Path: `\EFI\Linux\uki.efi`, Volume: esp})
 	if h.CommandLine() != commandLine {
 		t.Errorf("command line %q, want %q", h.CommandLine(), commandLine)
 	}
@@ -221,7 +256,7 @@ func testProfiles(t *testing.T, w way, root fs.FS, stub, suite string) {
 		"@2 ":       "-factory-reset console=ttyS0",
 		"@1 single": "single",
 	} {
-		h := w.run(t, emutest.Program{Image: image, Path: `\uki.efi`, Options: options})
+		h := w.run(t, stub+" UKI with profiles", emutest.Program{Image: image, Path: `\uki.efi`, Options: options})
 		if got := h.CommandLine(); got != want && got != "corpus=uki-"+suite+want {
 			t.Errorf("%q: command line %q, want %q", options, got, want)
 		}
@@ -252,7 +287,7 @@ func (brokenFS) Open(name string) (fs.File, error) {
 
 // The same image with the same files, seed and clock makes the same calls.
 func TestSameAgain(t *testing.T) {
-	for _, w := range ways(t, new([]result)) {
+	for _, w := range ways(t, newPayloadTable()) {
 		t.Run(w.name+" "+w.folder, func(t *testing.T) {
 			root := os.DirFS(emutest.Corpus(t, "trixie/"+w.folder))
 			esp, err := fs.Sub(root, "esp")
@@ -278,28 +313,5 @@ func TestSameAgain(t *testing.T) {
 				t.Errorf("%d instructions, and %d", a, b)
 			}
 		})
-	}
-}
-
-const payloadsDoc = "../../docs/PAYLOADS.md"
-
-// checkTable compares docs/PAYLOADS.md with what was seen.
-func checkTable(t *testing.T, rows []result) {
-	if t.Failed() || len(rows) < 3*(3*len(suites)-1) {
-		return // a part of it was left out, and has said why
-	}
-	var b strings.Builder
-	b.WriteString("# Payloads\n\nPrinted by `go test ./emu/emutest -run TestRealPayloads -update`, with UEFIEXEC_CORPUS naming the folder that\n`.ci/corpus` has filled.\n\n| payload | guest | engine | result |\n|---|---|---|---|\n")
-	for _, r := range rows {
-		fmt.Fprintf(&b, "| %s | %v | %s | %s |\n", r.payload, r.arch, r.engine, r.result)
-	}
-	if *update {
-		if err := os.WriteFile(payloadsDoc, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if have, err := os.ReadFile(payloadsDoc); err != nil || string(have) != b.String() {
-		t.Errorf("%s is not what the test has seen (%v); want:\n%s", payloadsDoc, err, b.String())
 	}
 }

@@ -4,7 +4,7 @@ package emutest
 
 import (
 	"bytes"
-	"context"
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -19,20 +19,23 @@ import (
 	"github.com/uefiexec/uefiexec/protocols"
 )
 
-// Program is an EFI program to be run in a test. Image alone is enough.
+// Program is an EFI program to be run in a test. Image alone is enough; without one,
+// what firmware would find on the Volume is booted.
 type Program struct {
 	Image   []byte
-	Path    string // on the volume, as \EFI\x.efi; "" is \test.efi
-	Options string // the load options, as text
-	Volume  fs.FS  // nil has none
+	Arch    cpu.Arch // of the guest, without an Image; 0 is AMD64
+	Path    string   // on the volume, as \EFI\x.efi; "" is \test.efi
+	Options string   // the load options, as text
+	Volume  fs.FS    // nil has none
 	Disk    efi.DevicePath
 	Initrd  []byte
 	Keys    string // what is typed
 
 	// Config changes the machine before it is opened: faults to inject, limits,
-	// variables. Setup installs what Platform has not.
-	Config func(*emu.Config)
-	Setup  func(*emu.Machine)
+	// variables. Platform changes the devices, Setup installs what Platform has not.
+	Config   func(*emu.Config)
+	Platform func(*protocols.Platform)
+	Setup    func(*emu.Machine)
 }
 
 // Result is what became of a program.
@@ -54,9 +57,12 @@ func Run(t testing.TB, p Program) *Result {
 // RunOn is Run on a given engine.
 func RunOn(t testing.TB, p Program, engine cpu.New) *Result {
 	t.Helper()
-	arch, err := archOf(p.Image)
-	if err != nil {
-		return &Result{Err: err}
+	arch := cmp.Or(p.Arch, cpu.AMD64)
+	if p.Image != nil {
+		var err error
+		if arch, err = archOf(p.Image); err != nil {
+			return &Result{Err: err}
+		}
 	}
 	if engine == nil {
 		engine = Engine(t, arch)
@@ -83,6 +89,9 @@ func RunOn(t testing.TB, p Program, engine cpu.New) *Result {
 	if p.Initrd != nil {
 		platform.Initrd = io.NewSectionReader(bytes.NewReader(p.Initrd), 0, int64(len(p.Initrd)))
 	}
+	if p.Platform != nil {
+		p.Platform(&platform)
+	}
 	volume, err := platform.Install(m)
 	if err != nil {
 		t.Fatal(err)
@@ -95,9 +104,13 @@ func RunOn(t testing.TB, p Program, engine cpu.New) *Result {
 		path = `\test.efi`
 	}
 	r.Machine = m
-	r.Handoff, r.Err = m.Boot(context.Background(), bytes.NewReader(p.Image), emu.BootOptions{
-		Device: volume, Path: efi.DevicePath{efi.FilePath(path)}, LoadOptions: emu.LoadOptions(p.Options),
-	})
+	if p.Image == nil {
+		r.Handoff, r.Err = m.BootManager(t.Context(), emu.BootManagerOptions{})
+	} else {
+		r.Handoff, r.Err = m.Boot(t.Context(), bytes.NewReader(p.Image), emu.BootOptions{
+			Device: volume, Path: efi.DevicePath{efi.FilePath(path)}, LoadOptions: emu.LoadOptions(p.Options),
+		})
+	}
 	if h := r.Handoff; h != nil {
 		t.Cleanup(func() { h.Close() })
 	}
