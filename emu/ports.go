@@ -88,8 +88,9 @@ func ticks(now time.Time, rate uint64) uint64 {
 // Where the tables of ACPI 6.5 have what leads to the timer, and how large they
 // may be.
 const (
+	rsdpRevision  = 15
+	rsdpRSDT      = 16
 	rsdpXSDT      = 24
-	rsdpSize      = 36
 	tableHeader   = 36
 	tableLength   = 4
 	maxTable      = 1 << 20
@@ -104,23 +105,32 @@ const (
 // names, once.
 func (m *Machine) powerTimer() pmTimer {
 	p := &m.system.ports
-	if !p.pmDone {
-		p.pmDone = true
-		if rsdp, ok := m.config.Get(efi.ACPI20TableGUID); ok {
+	for _, guid := range []efi.GUID{efi.ACPI20TableGUID, efi.ACPITableGUID} {
+		if rsdp, ok := m.config.Get(guid); ok && !p.pmDone {
 			p.pm = m.findPowerTimer(rsdp)
+			p.pmDone = p.pm.port != 0
 		}
 	}
+	p.pmDone = true
 	return p.pm
 }
 
 func (m *Machine) findPowerTimer(rsdp efi.Addr) pmTimer {
-	root, err := m.mem.Read(rsdp, rsdpSize)
+	root, err := m.mem.Read(rsdp, rsdpRSDT+4)
 	if err != nil {
 		return pmTimer{}
 	}
-	xsdt := m.acpiTable(efi.Addr(leUint64(root[rsdpXSDT:])), "XSDT")
-	for ; len(xsdt) >= 8; xsdt = xsdt[8:] {
-		fadt := m.acpiTable(efi.Addr(leUint64(xsdt)), "FACP")
+	tables, size := m.acpiTable(efi.Addr(binary.LittleEndian.Uint32(root[rsdpRSDT:])), "RSDT"), 4
+	if root[rsdpRevision] >= 2 {
+		if root, err = m.mem.Read(rsdp, rsdpXSDT+8); err != nil {
+			return pmTimer{}
+		}
+		tables, size = m.acpiTable(efi.Addr(leUint64(root[rsdpXSDT:])), "XSDT"), 8
+	}
+	for ; len(tables) >= size; tables = tables[size:] {
+		var entry [8]byte
+		copy(entry[:], tables[:size])
+		fadt := m.acpiTable(efi.Addr(leUint64(entry[:])), "FACP")
 		if fadt == nil {
 			continue
 		}

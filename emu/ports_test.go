@@ -70,6 +70,11 @@ func TestPIT(t *testing.T) {
 func acpi(at efi.Addr, port uint32, flags uint32, extended uint64) []byte {
 	raw := make([]byte, 0x400)
 	copy(raw, "RSD PTR ")
+	raw[15] = 2
+	binary.LittleEndian.PutUint32(raw[16:], uint32(at)+0x300) // the tables as ACPI 1.0 has them
+	copy(raw[0x300:], "RSDT")
+	binary.LittleEndian.PutUint32(raw[0x304:], 36+4)
+	binary.LittleEndian.PutUint32(raw[0x300+36:], uint32(at)+0x100)
 	binary.LittleEndian.PutUint64(raw[24:], uint64(at)+0x40)
 	copy(raw[0x40:], "XSDT")
 	binary.LittleEndian.PutUint32(raw[0x44:], 36+16)
@@ -133,6 +138,26 @@ func TestPowerManagementTimer(t *testing.T) {
 			wantSuccess(t, err)
 		})
 	}
+}
+
+// A BIOS has but the tables of ACPI 1.0.
+func TestPowerManagementTimerOfBIOS(t *testing.T) {
+	const at = 0x1000_0000
+	raw := acpi(at, 0x608, 0, 0)
+	raw[15] = 0
+	clear(raw[0x40:0x80])
+	cfg := emu.Config{Arch: cpu.AMD64, Clock: emu.VirtualClock(start), Contents: []emu.Content{{Addr: at, Data: raw}}}
+	_, err := emutest.Go(t, cfg, func(m *emu.Machine) {
+		if err := m.InstallConfigurationTable(efi.ACPITableGUID, at); err != nil {
+			t.Fatal(err)
+		}
+	}, func(g *guest) efi.Status {
+		if first, second := in(g, 0x608, 4), in(g, 0x608, 4); first == 0xffffffff || first == second {
+			g.T.Errorf("%#x, then %#x", first, second)
+		}
+		return efi.Success
+	})
+	wantSuccess(t, err)
 }
 
 // Tables that lead nowhere are no timer, and nothing else.

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"io"
 	"io/fs"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,7 +77,11 @@ func readPhysical(root fs.FS, a efi.Addr, n int) ([]byte, error) {
 		return nil, fs.ErrInvalid
 	}
 	b := make([]byte, n)
-	if got, err := at.ReadAt(b, int64(a)); got < n {
+	got, err := at.ReadAt(b, int64(a))
+	if device, ok := file.(*os.File); ok && got < n && n <= maxContent {
+		got, err = n, mapPhysical(device, int64(a), b)
+	}
+	if got < n || err != nil && err != io.EOF {
 		return nil, err
 	}
 	return b, nil
