@@ -46,6 +46,7 @@ var rooms = map[string][]string{
 	"emu/uroot":            {"efi", "emu", "emu/auto", "emu/cpu", "emu/kexec", "pecoff", "protocols", "github.com/u-root/u-root/pkg/boot"},
 	"protocols":            {"efi", "emu", "emu/mem", "tables"},
 	"protocols/archive":    {},
+	"protocols/fat":        {},
 	"protocols/tcg2":       {"efi", "emu", "emu/mem", "pecoff", "tables", "tables/eventlog"},
 }
 
