@@ -44,7 +44,7 @@ var rooms = map[string][]string{
 	"emu/kexec/tpm":        {"efi", "emu", "emu/kexec", "tables/eventlog", "github.com/google/go-tpm/tpm2"},
 	"emu/kexec/vmtest":     {"emu/cpu", "emu/emutest", "golang.org/x/sys"},
 	"emu/uroot":            {"efi", "emu", "emu/auto", "emu/cpu", "emu/kexec", "pecoff", "protocols", "github.com/u-root/u-root/pkg/boot"},
-	"protocols":            {"efi", "emu", "emu/mem", "tables"},
+	"protocols":            {"efi", "emu", "emu/mem", "tables", "protocols/fat"},
 	"protocols/archive":    {},
 	"protocols/fat":        {},
 	"protocols/tcg2":       {"efi", "emu", "emu/mem", "pecoff", "tables", "tables/eventlog"},

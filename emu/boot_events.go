@@ -124,14 +124,7 @@ func setTimer(c *Call, id efi.Event, how efi.TimerDelay, trigger uint64) error {
 // asks for it (§7.1.7).
 const timerTick = 10 * time.Millisecond
 
-func signalEvent(c *Call, id efi.Event) error {
-	e, err := c.m.events.get(id)
-	if err != nil {
-		return err
-	}
-	c.m.events.signal(e)
-	return nil
-}
+func signalEvent(c *Call, id efi.Event) error { return c.m.Signal(id) }
 
 func closeEvent(c *Call, id efi.Event) error {
 	e, err := c.m.events.get(id)

@@ -214,3 +214,14 @@ func (m *Machine) NewEvent(poll func() Readiness) (efi.Event, error) {
 	err := m.events.add(e, m.limits.Handles)
 	return e.id, err
 }
+
+// Signal signals an event of the guest's, as SignalEvent does (§7.1.4), for
+// services that complete one. InvalidParameter: it is none.
+func (m *Machine) Signal(id efi.Event) error {
+	e, err := m.events.get(id)
+	if err != nil {
+		return err
+	}
+	m.events.signal(e)
+	return nil
+}

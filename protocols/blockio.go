@@ -21,8 +21,7 @@ var blockIOProtocol = emu.Protocol{
 		emu.Field("Media"),
 		emu.Func2("Reset", blockReset, "this", "extendedVerification"),
 		emu.Func5("ReadBlocks", blockRead, "this", "mediaId", "lba", "bufferSize", "buffer"),
-		emu.Func5("WriteBlocks", blockWrite, "this", "mediaId", "lba", "bufferSize", "buffer").
-			Partially("the medium is read-only"),
+		emu.Func5("WriteBlocks", blockWrite, "this", "mediaId", "lba", "bufferSize", "buffer"),
 		emu.Func1("FlushBlocks", blockFlush, "this"),
 	},
 }
@@ -39,6 +38,9 @@ type BlockOptions struct {
 
 	// LogicalPartition says that this is a partition of a disk, not a whole one.
 	LogicalPartition bool
+
+	// Removable says that the medium can be taken out, as a CD can.
+	Removable bool
 }
 
 // sectorSize is the size with the default in place.
@@ -65,13 +67,15 @@ const blockMediaSize = 48
 // blockDevice is a disk, or a partition of one.
 type blockDevice struct {
 	r      io.ReaderAt
-	sector uint32 // bytes
+	w      io.WriterAt // nil: read-only
+	sector uint32      // bytes
 	blocks uint64
 	opts   BlockOptions
 }
 
 func newBlockDevice(r io.ReaderAt, size int64, opts BlockOptions) blockDevice {
 	d := blockDevice{r: r, sector: opts.sectorSize(), opts: opts}
+	d.w, _ = r.(io.WriterAt)
 	d.blocks = uint64(max(size, 0)) / uint64(d.sector)
 	return d
 }
@@ -85,10 +89,37 @@ func (d blockDevice) check() error {
 	return nil
 }
 
-// access looks at the medium that a guest means: MediaChanged, it is another.
-func (d blockDevice) access(media uint32) error {
-	if media != mediaID {
+// access looks at what a guest wants to read or write, in units of so many bytes
+// of which the disk has so many. It is nothing if there is none; of nothing, it
+// does not matter where.
+//
+// MediaChanged: another MediaId. InvalidParameter: a NULL buffer, or units beyond
+// the end. BadBufferSize: no multiple of a unit. They are looked for in this
+// order, as EDK2's disk drivers do.
+func (d blockDevice) access(media uint32, at, size uint64, buffer efi.Addr, unit, count uint64) (nothing bool, err error) {
+	switch {
+	case media != mediaID:
+		return false, fmt.Errorf("medium %d, which is %d: %w", media, mediaID, efi.MediaChanged)
+	case buffer == 0:
+		return false, efi.InvalidParameter
+	case size == 0:
+		return true, nil
+	case size%unit != 0:
+		return false, fmt.Errorf("%d bytes of sectors of %d: %w", size, unit, efi.BadBufferSize)
+	case at >= count || size/unit > count-at:
+		return false, fmt.Errorf("%d units of %d bytes at %d of %d: %w", size/unit, unit, at, count, efi.InvalidParameter)
+	}
+	return false, nil
+}
+
+// writable returns MediaChanged for another MediaId, and WriteProtected for a
+// medium that can only be read.
+func (d blockDevice) writable(media uint32) error {
+	switch {
+	case media != mediaID:
 		return fmt.Errorf("medium %d, which is %d: %w", media, mediaID, efi.MediaChanged)
+	case d.w == nil:
+		return efi.WriteProtected
 	}
 	return nil
 }
@@ -105,33 +136,70 @@ func (d blockDevice) read(c *emu.Call, offset, size uint64, buffer efi.Addr) err
 	return nil
 }
 
+// write writes a buffer of the guest's to offset, which lies on the disk.
+func (d blockDevice) write(c *emu.Call, offset, size uint64, buffer efi.Addr) error {
+	view, err := c.Memory().Read(buffer, size)
+	if err != nil {
+		return err
+	}
+	if _, err := d.w.WriteAt(view, int64(offset)); err != nil {
+		return deviceError(fmt.Errorf("disk at %#x: %w", offset, err))
+	}
+	return nil
+}
+
+// readBlocks and writeBlocks are ReadBlocks and WriteBlocks of both protocols.
+func (d blockDevice) readBlocks(c *emu.Call, media uint32, lba, size uint64, buffer efi.Addr) error {
+	nothing, err := d.access(media, lba, size, buffer, uint64(d.sector), d.blocks)
+	if nothing || err != nil {
+		return err
+	}
+	return d.read(c, lba*uint64(d.sector), size, buffer)
+}
+
+func (d blockDevice) writeBlocks(c *emu.Call, media uint32, lba, size uint64, buffer efi.Addr) error {
+	if err := d.writable(media); err != nil {
+		return err
+	}
+	nothing, err := d.access(media, lba, size, buffer, uint64(d.sector), d.blocks)
+	if nothing || err != nil {
+		return err
+	}
+	return d.write(c, lba*uint64(d.sector), size, buffer)
+}
+
 // blockIO is what an interface of BlockIO stands for.
 type blockIO struct{ blockDevice }
 
 // BlockIO makes an EFI_BLOCK_IO_PROTOCOL (§13.9) of the first size bytes of r, a
-// disk or a partition, for reading. What is less than a sector at the end is not
+// disk or a partition. It can be written to if r is an io.WriterAt; OverlayDisk
+// makes one of what must not change. What is less than a sector at the end is not
 // there. Install fails with efi.InvalidParameter for less than one sector and
 // for sectors of a size that none has.
 func BlockIO(r io.ReaderAt, size int64, opts BlockOptions) emu.Interface {
 	d := blockIO{newBlockDevice(r, size, opts)}
-	return emu.Interface{Protocol: &blockIOProtocol, Value: d, Fields: d.fields}
+	return emu.Interface{Protocol: &blockIOProtocol, Value: d, Fields: func(m *emu.Machine) ([]uint64, error) {
+		media, err := d.media(m)
+		return []uint64{blockIORevision, media}, err
+	}}
 }
 
-// fields puts the Media structure into guest memory. What the guest makes of it
+// media puts the Media structure into guest memory. What the guest makes of it
 // there changes nothing.
-func (d blockIO) fields(m *emu.Machine) ([]uint64, error) {
+func (d blockDevice) media(m *emu.Machine) (uint64, error) {
 	if err := d.check(); err != nil {
-		return nil, err
+		return 0, err
 	}
 	at, err := m.AllocatePool(efi.BootServicesData, blockMediaSize)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	return []uint64{blockIORevision, uint64(at)}, mem.Store(m.Memory(), efi.Ptr[blockMedia](at), blockMedia{
+	return uint64(at), mem.Store(m.Memory(), efi.Ptr[blockMedia](at), blockMedia{
 		MediaID:          mediaID,
+		RemovableMedia:   efi.BooleanOf(d.opts.Removable),
 		MediaPresent:     efi.BooleanOf(true),
 		LogicalPartition: efi.BooleanOf(d.opts.LogicalPartition),
-		ReadOnly:         efi.BooleanOf(true),
+		ReadOnly:         efi.BooleanOf(d.w == nil),
 		BlockSize:        d.sector,
 		LastBlock:        d.blocks - 1,
 	})
@@ -143,44 +211,24 @@ func blockReset(c *emu.Call, this efi.Addr, _ efi.Boolean) error {
 	return err
 }
 
-// blockRead reads sectors (§13.9.3); none are Success wherever they are.
-//
-// MediaChanged: another MediaId. InvalidParameter: a NULL buffer, or sectors
-// beyond the end. BadBufferSize: no multiple of a sector. DeviceError: the host
-// cannot read. They are looked for in this order, as EDK2's disk drivers do.
+// blockRead reads sectors (§13.9.3). Errors are those of access; DeviceError: the
+// host cannot read.
 func blockRead(c *emu.Call, this efi.Addr, media uint32, lba, size uint64, buffer efi.Addr) error {
 	d, err := emu.This[blockIO](c, this)
 	if err != nil {
 		return err
 	}
-	if err := d.access(media); err != nil {
-		return err
-	}
-	sector := uint64(d.sector)
-	switch {
-	case buffer == 0:
-		return efi.InvalidParameter
-	case size == 0:
-		return nil
-	case size%sector != 0:
-		return fmt.Errorf("%d bytes of sectors of %d: %w", size, sector, efi.BadBufferSize)
-	case lba >= d.blocks || size/sector > d.blocks-lba:
-		return fmt.Errorf("%d sectors at %d of %d: %w", size/sector, lba, d.blocks, efi.InvalidParameter)
-	}
-	return d.read(c, lba*sector, size, buffer)
+	return d.readBlocks(c, media, lba, size, buffer)
 }
 
-// blockWrite (§13.9.4) returns MediaChanged for another MediaId, else
-// WriteProtected.
-func blockWrite(c *emu.Call, this efi.Addr, media uint32, _, _ uint64, _ efi.Addr) error {
+// blockWrite writes sectors (§13.9.4). Errors are those of writable and access;
+// DeviceError: the host cannot write.
+func blockWrite(c *emu.Call, this efi.Addr, media uint32, lba, size uint64, buffer efi.Addr) error {
 	d, err := emu.This[blockIO](c, this)
 	if err != nil {
 		return err
 	}
-	if err := d.access(media); err != nil {
-		return err
-	}
-	return efi.WriteProtected
+	return d.writeBlocks(c, media, lba, size, buffer)
 }
 
 // blockFlush has nothing to do (§13.9.5).

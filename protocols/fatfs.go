@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/uefiexec/uefiexec/efi"
+	"github.com/uefiexec/uefiexec/protocols/fat"
 )
 
 // fatTree finds files by names as a FAT volume has them: with backslashes, in
@@ -44,7 +45,7 @@ func (t fatTree) list(folder string) ([]fatEntry, error) {
 	}
 	var entries []fatEntry
 	for _, d := range found {
-		if !fatSays(d.Name()) {
+		if !fat.ValidName(d.Name()) {
 			continue
 		}
 		info, err := t.info(folder, d)

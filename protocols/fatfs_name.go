@@ -4,7 +4,8 @@ package protocols
 
 import (
 	"strings"
-	"unicode/utf8"
+
+	"github.com/uefiexec/uefiexec/protocols/fat"
 )
 
 // Limits of names on a volume, in UTF-16 units. Firmware stops at paths of 260.
@@ -18,18 +19,7 @@ const (
 // empty, too long, or has a character that FAT has not.
 func fatElement(e string) (string, bool) {
 	e = strings.TrimRight(strings.TrimLeft(e, " "), " .")
-	return e, fatLegal(e)
-}
-
-func fatLegal(name string) bool {
-	return name != "" && fatLength(name) <= fatNameLimit &&
-		!strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || strings.ContainsRune(`"*/:<>?\|`, r) })
-}
-
-// fatSays reports whether a name of the host's is one that a guest can say.
-func fatSays(name string) bool {
-	e, ok := fatElement(name)
-	return ok && e == name && utf8.ValidString(name)
+	return e, fat.ValidName(e)
 }
 
 // fatLength is the number of UTF-16 units in s.

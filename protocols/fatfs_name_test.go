@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/uefiexec/uefiexec/efi"
+	"github.com/uefiexec/uefiexec/protocols/fat"
 )
 
 func TestFATElement(t *testing.T) {
@@ -78,7 +79,7 @@ func FuzzLocate(f *testing.F) {
 		if _, err := tree.stat(at); err != nil {
 			t.Fatalf("%q from %q: %q: %v", name, start, at, err)
 		}
-		if rest != "" && !fatLegal(rest) {
+		if rest != "" && !fat.ValidName(rest) {
 			t.Fatalf("%q from %q: a new name %q", name, start, rest)
 		}
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu"
 	"github.com/uefiexec/uefiexec/emu/mem"
+	"github.com/uefiexec/uefiexec/protocols/fat"
 )
 
 // fatLabelLimit is the length of a volume's label, in characters.
@@ -74,7 +75,7 @@ func fileSetInfo(c *emu.Call, this efi.Addr, kind efi.Ptr[efi.GUID], size uint64
 
 // setLabel changes what the volume is called, for this run.
 func (v *volume) setLabel(label string) error {
-	if fatLength(label) > fatLabelLimit || label != "" && !fatLegal(label) {
+	if fatLength(label) > fatLabelLimit || label != "" && !fat.ValidName(label) {
 		return fmt.Errorf("label %q: %w", label, efi.Unsupported)
 	}
 	v.label = label

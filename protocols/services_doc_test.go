@@ -38,7 +38,11 @@ var documented = []struct {
 	{"fileProtocol", "§13.5", &fileProtocol},
 	{"diskIOProtocol", "§13.7", &diskIOProtocol},
 	{"blockIOProtocol", "§13.9", &blockIOProtocol},
+<<<<<<< HEAD
 	{"unicodeCollationProtocol", "§21.1", &unicodeCollationProtocol},
+=======
+	{"blockIO2Protocol", "§13.10", &blockIO2Protocol},
+>>>>>>> 202e3fb (protocols: disks can be written to, in memory; BlockIO2)
 	{"rngProtocol", "§37.5", &rngProtocol},
 }
 
