@@ -73,18 +73,19 @@ func (o *overlayDisk) WriteAt(b []byte, at int64) (int, error) {
 	}
 	fresh := map[int64][]byte{}
 	for i := first; i <= last; i++ {
-		if o.blocks[i] != nil {
-			continue
+		block := o.blocks[i]
+		if block == nil {
+			block = make([]byte, overlayBlock)
+			n, err := o.r.ReadAt(block, i*overlayBlock)
+			if n < len(block) && err != io.EOF {
+				return 0, err
+			}
+			block = block[:n:n]
+			fresh[i] = block
 		}
-		block := make([]byte, overlayBlock)
-		n, err := o.r.ReadAt(block, i*overlayBlock)
-		if n < len(block) && err != io.EOF {
-			return 0, err
+		if end := min(at+int64(len(b))-i*overlayBlock, overlayBlock); int64(len(block)) < end {
+			return 0, fmt.Errorf("%d bytes at %#x of a disk of %#x: %w", len(b), at, i*overlayBlock+int64(len(block)), efi.InvalidParameter)
 		}
-		if end := min(at+int64(len(b))-i*overlayBlock, overlayBlock); int64(n) < end {
-			return 0, fmt.Errorf("%d bytes at %#x of a disk of %#x: %w", len(b), at, i*overlayBlock+int64(n), efi.InvalidParameter)
-		}
-		fresh[i] = block[:n]
 	}
 	for i, block := range fresh {
 		o.blocks[i] = block
