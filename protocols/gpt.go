@@ -4,11 +4,13 @@ package protocols
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 
 	"github.com/uefiexec/uefiexec/efi"
 )
@@ -42,30 +44,76 @@ const (
 	maxGPT = 4 << 20
 )
 
-// ReadGPT reads the primary GUID partition table of a disk of size bytes, with
-// sectors of 512 or 4096 bytes. ErrNoGPT: it has none. Any other error says what
-// is wrong with it; the backup at the end of the disk is not looked at.
+// ReadGPT reads the GUID partition table of a disk of size bytes, with sectors of
+// 512 or 4096 bytes: the primary one, or the backup in the last sector if that is
+// broken, or gone from behind a protective MBR. What is measured of a backup is
+// the primary header that firmware restores from it.
+//
+// ErrNoGPT: it has none. Any other error says what is wrong with it, as that a
+// partition does not lie on the disk or two of them overlap.
 func ReadGPT(r io.ReaderAt, size int64) (*GPT, error) {
 	for _, sector := range []int64{512, 4096} {
-		header := make([]byte, sector)
-		if n, err := r.ReadAt(header, sector); n < len(header) {
+		head := make([]byte, 2*sector)
+		if n, err := r.ReadAt(head, 0); n < len(head) {
 			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 				continue
 			}
 			return nil, fmt.Errorf("protocols: partition table: %w", err)
 		}
-		if bytes.HasPrefix(header, []byte("EFI PART")) {
+		signed := bytes.HasPrefix(head[sector:], gptSignature)
+		if !signed && !isProtective(head) {
+			continue
+		}
+		err := ErrNoGPT
+		if signed {
 			g := &GPT{SectorSize: sector}
-			if err := g.read(r, size, header); err != nil {
-				return nil, fmt.Errorf("protocols: partition table: %w", err)
+			if err = g.read(r, size, 1, head[sector:]); err == nil {
+				return g, nil
 			}
+			err = fmt.Errorf("protocols: partition table: %w", err)
+		}
+		if g, berr := readBackup(r, size, sector); berr == nil {
 			return g, nil
+		} else if signed {
+			return nil, fmt.Errorf("%w; its backup: %v", err, berr)
 		}
 	}
 	return nil, ErrNoGPT
 }
 
-func (g *GPT) read(r io.ReaderAt, size int64, header []byte) error {
+// gptSignature is what a header starts with.
+var gptSignature = []byte("EFI PART")
+
+// readBackup reads the table at the end of the disk, and makes the header a
+// primary one, as EDK2's PartitionRestoreGptTable does.
+func readBackup(r io.ReaderAt, size, sector int64) (*GPT, error) {
+	last := max(size, 0)/sector - 1
+	if last < 2 {
+		return nil, ErrNoGPT
+	}
+	header := make([]byte, sector)
+	if n, err := r.ReadAt(header, last*sector); n < len(header) {
+		return nil, fmt.Errorf("at sector %d: %w", last, err)
+	}
+	if !bytes.HasPrefix(header, gptSignature) {
+		return nil, fmt.Errorf("at sector %d: %w", last, ErrNoGPT)
+	}
+	g := &GPT{SectorSize: sector}
+	if err := g.read(r, size, uint64(last), header); err != nil {
+		return nil, err
+	}
+	le := binary.LittleEndian
+	le.PutUint64(g.header[24:], 1)
+	le.PutUint64(g.header[32:], uint64(last))
+	le.PutUint64(g.header[72:], 2)
+	length := le.Uint32(header[12:])
+	clear(header[16:20]) // of which g.header is the start
+	le.PutUint32(g.header[16:], crc32.ChecksumIEEE(header[:length]))
+	return g, nil
+}
+
+// read reads a table whose header lies at sector here.
+func (g *GPT) read(r io.ReaderAt, size int64, here uint64, header []byte) error {
 	le := binary.LittleEndian
 	length := le.Uint32(header[12:])
 	if length < gptHeaderSize || int64(length) > g.SectorSize {
@@ -76,8 +124,8 @@ func (g *GPT) read(r io.ReaderAt, size int64, header []byte) error {
 	if crc32.ChecksumIEEE(sum) != le.Uint32(header[16:]) {
 		return errors.New("checksum of the header")
 	}
-	if at := le.Uint64(header[24:]); at != 1 {
-		return fmt.Errorf("the header of sector 1 says that it is sector %d's", at)
+	if at := le.Uint64(header[24:]); at != here {
+		return fmt.Errorf("the header of sector %d says that it is sector %d's", here, at)
 	}
 	start, count, each := le.Uint64(header[72:]), le.Uint32(header[80:]), le.Uint32(header[84:])
 	total := uint64(count) * uint64(each)
@@ -113,6 +161,19 @@ func (g *GPT) read(r io.ReaderAt, size int64, header []byte) error {
 			return fmt.Errorf("partition %d is from sector %d to %d of %d", p.Number, p.First, p.Last, sectors)
 		}
 		g.Partitions, g.entries = append(g.Partitions, p), append(g.entries, entry)
+	}
+	return g.apart()
+}
+
+// apart returns an error if two partitions overlap.
+func (g *GPT) apart() error {
+	sorted := slices.SortedFunc(slices.Values(g.Partitions), func(a, b Partition) int { return cmp.Compare(a.First, b.First) })
+	for i, p := range sorted {
+		if i > 0 && p.First <= sorted[i-1].Last {
+			o := sorted[i-1]
+			return fmt.Errorf("partition %d is from sector %d to %d, where partition %d is from %d to %d",
+				p.Number, p.First, p.Last, o.Number, o.First, o.Last)
+		}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ package protocols
 import (
 	"io"
 	"io/fs"
+	"slices"
 
 	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu"
@@ -29,19 +30,28 @@ type Platform struct {
 	Overlay bool
 
 	// WholeDisk is the disk that Volume lies on, with sectors of SectorSize bytes
-	// (0 is 512). It is read where the image asks for its blocks, and has nothing
-	// to do with what Volume holds. If it is nil, MakeDisk makes up one, on which is
-	// nothing but a partition table with the partition of Disk as its EFI system
-	// partition. Without either, no handle has blocks, and what an image looks for
-	// there, such as systemd's stub for the random seed, it does not find.
+	// (0 is 512; 2048 is a CD's). It is read where the image asks for its blocks, and
+	// what the image writes to them is kept as OverlayDisk keeps it; a CD is
+	// read-only. ReadDiskLayout finds a disk's Volume, Disk and SectorSize.
 	//
 	// The disk is on a handle of its own, with the device path of Disk without the
-	// partition at its end: DevicePath, BlockIO, DiskIO. The volume's handle has
-	// BlockIO and DiskIO of its partition. A Disk that does not end in a partition
-	// is the whole disk, and the volume's handle has all of it.
+	// partition at its end. The volume's handle has the blocks of its partition, and
+	// each other partition that ReadDiskLayout finds is on a handle with its blocks
+	// and, if it holds a FAT, a file system. A Disk that does not end in a partition is
+	// the whole disk, and the volume's handle has all of it. Blocks are BlockIO,
+	// BlockIO2 and DiskIO.
 	WholeDisk  *io.SectionReader
 	SectorSize uint32
-	MakeDisk   bool
+
+	// MakeDisk makes the blocks of the volume's partition those of a FAT32 volume
+	// with the files of Volume, as they are when a block is first read; see
+	// fat.NewVolume. If WholeDisk is nil, it makes up a disk around it, with a GPT
+	// whose EFI system partition it is. What an image writes to blocks does not come
+	// back as files, nor the other way round.
+	//
+	// Without MakeDisk and WholeDisk no handle has blocks, and what an image looks for
+	// there, such as systemd's stub for the random seed, it does not find.
+	MakeDisk bool
 
 	// FrameBuffer is shown as a GraphicsOutput; nil has none.
 	FrameBuffer *FrameBuffer
@@ -53,10 +63,10 @@ type Platform struct {
 
 // DefaultDisk is the device path of a volume that lies on no real disk: the
 // first partition of a GPT disk behind the first PCI root bridge. Its GUID and
-// size are made up.
+// size, 4 GiB, are made up.
 func DefaultDisk() efi.DevicePath {
 	partition := efi.GUID{Data1: 0x75656669, Data2: 0x6578, Data3: 0x4563, Data4: [8]byte{0x80, 'v', 'o', 'l', 'u', 'm', 'e', '1'}}
-	return efi.DevicePath{efi.PCIRoot(0), efi.PCI(1, 0), efi.HardDriveGPT(1, 2048, 1<<20, partition)}
+	return efi.DevicePath{efi.PCIRoot(0), efi.PCI(1, 0), efi.HardDriveGPT(1, 2048, 1<<23, partition)}
 }
 
 // Install installs the devices and returns the volume's handle, 0 if there is
@@ -91,24 +101,32 @@ func (p Platform) Install(m *emu.Machine) (volume efi.Handle, err error) {
 	return p.installVolume(m)
 }
 
-// installVolume installs the disk, if there is one, and then the volume.
-func (p Platform) installVolume(m *emu.Machine) (efi.Handle, error) {
+// installVolume installs the disk, if there is one, its partitions, and among them
+// the volume.
+func (p Platform) installVolume(m *emu.Machine) (volume efi.Handle, err error) {
 	path := p.Disk
 	if len(path) == 0 {
 		path = DefaultDisk()
 	}
-	disk, blocks, err := p.disk(path)
+	devices, err := p.devices(path)
 	if err != nil {
 		return 0, err
 	}
-	if len(disk) > 0 {
-		if _, err := m.Install(0, disk...); err != nil {
+	for _, d := range devices {
+		interfaces := append([]emu.Interface{DevicePath(d.path)}, d.blocks...)
+		if d.files != nil {
+			if _, writable := d.files.(WritableFS); p.Overlay && !writable {
+				d.files = newOverlay(d.files, m.Clock().Now)
+			}
+			interfaces = slices.Insert(interfaces, 1, SimpleFileSystem(d.files, d.options))
+		}
+		h, err := m.Install(0, interfaces...)
+		if err != nil {
 			return 0, err
 		}
+		if d.isVolume {
+			volume = h
+		}
 	}
-	volume := p.Volume
-	if _, writable := volume.(WritableFS); p.Overlay && !writable {
-		volume = newOverlay(volume, m.Clock().Now)
-	}
-	return m.Install(0, append([]emu.Interface{DevicePath(path), SimpleFileSystem(volume, p.Options)}, blocks...)...)
+	return volume, nil
 }

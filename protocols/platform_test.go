@@ -4,10 +4,12 @@ package protocols_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"io"
 	"io/fs"
 	"os"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 
@@ -16,6 +18,7 @@ import (
 	"github.com/uefiexec/uefiexec/emu/cpu"
 	"github.com/uefiexec/uefiexec/emu/puppet"
 	"github.com/uefiexec/uefiexec/protocols"
+	"github.com/uefiexec/uefiexec/protocols/fat"
 )
 
 // onPlatform runs body as a guest of a platform, with the volume's handle.
@@ -104,15 +107,21 @@ func TestPlatformMakesDisk(t *testing.T) {
 		require.Equal(t, both, g.handles(t, efi.DiskIOProtocolGUID))
 		require.Equal(t, "PciRoot(0x0)/Pci(0x1,0x0)", g.pathOf(t, both[0]))
 		require.Equal(t, protocols.DefaultDisk().String(), g.pathOf(t, volume))
-		sectors := uint64(2048 + 1<<20 + 2048)
+		require.Equal(t, both, g.handles(t, efi.BlockIO2ProtocolGUID))
+		sectors := uint64(2048 + 1<<23 + 2048)
 		g.wantMedia(t, both[0], false, 512, sectors-1)
-		g.wantMedia(t, volume, true, 512, 1<<20-1)
+		g.wantMedia(t, volume, true, 512, 1<<23-1)
 
 		table := g.readDisk(t, both[0], 0, 34*512)
 		gpt, err := protocols.ReadGPT(bytes.NewReader(table), int64(sectors*512))
 		require.NoError(t, err)
 		require.Equal(t, []protocols.Partition{esp(t)}, gpt.Partitions)
-		require.Equal(t, make([]byte, 1024), g.readDisk(t, volume, 1<<29-1024, 1024))
+		require.Equal(t, make([]byte, 1024), g.readDisk(t, volume, 1<<32-1024, 1024))
+		for at, h := range map[int64]efi.Handle{0: volume, 2048 * 512: both[0]} {
+			f, err := fat.Open(guestDisk{t, g, h, at}, 1<<32)
+			require.NoError(t, err)
+			require.Equal(t, tree(t, lowerFS()), tree(t, f))
+		}
 	})
 }
 
@@ -130,7 +139,7 @@ func TestPlatformWholeDisk(t *testing.T) {
 		"large sectors": {efi.HardDriveGPT(1, 1, 3, efi.GUID{Data1: 9}), 1024, 1024, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := protocols.Platform{Volume: lowerFS(), Disk: bus.Append(test.node), WholeDisk: disk, SectorSize: test.sector, MakeDisk: true}
+			p := protocols.Platform{Volume: lowerFS(), Disk: bus.Append(test.node), WholeDisk: disk, SectorSize: test.sector}
 			onPlatform(t, p, func(t *testing.T, g *guestProgram, volume efi.Handle) {
 				both := g.handles(t, efi.BlockIOProtocolGUID)
 				require.Len(t, both, 2)
@@ -150,6 +159,109 @@ func TestPlatformWholeDisk(t *testing.T) {
 	onPlatform(t, p, func(t *testing.T, g *guestProgram, volume efi.Handle) {
 		require.Equal(t, []efi.Handle{volume}, g.handles(t, efi.BlockIOProtocolGUID))
 		g.wantMedia(t, volume, false, 512, testBlocks-1)
+	})
+}
+
+// guestDisk is a part of a disk as a guest reads it.
+type guestDisk struct {
+	t  *testing.T
+	g  *guestProgram
+	h  efi.Handle
+	at int64
+}
+
+func (d guestDisk) ReadAt(b []byte, at int64) (int, error) {
+	return copy(b, d.g.readDisk(d.t, d.h, uint64(d.at+at), uint64(len(b)))), nil
+}
+
+// On a real disk, the volume's partition shows the folder, and others what they
+// hold.
+func TestPlatformDiskWithFolder(t *testing.T) {
+	other, err := fat.NewVolume(fstest.MapFS{"other": {Data: []byte("file")}}, fat.VolumeOptions{Size: 1 << 20})
+	require.NoError(t, err)
+	data := protocols.Partition{Number: 2, Type: efi.GUID{Data1: 1}, GUID: efi.GUID{Data1: 7}, First: 40, Last: 40 + 2047}
+	system := protocols.Partition{Number: 1, Type: efi.PartitionTypeSystemGUID, GUID: efi.GUID{Data1: 8}, First: 4096, Last: 4096 + 8191}
+	image := gptImage(t, data, system)
+	_, err = other.ReadAt(image[40*512:][:1<<20], 0)
+	require.NoError(t, err)
+	copy(image[4096*512:], "what was there")
+	before := bytes.Clone(image)
+	bus := efi.DevicePath{efi.PCIRoot(0), efi.PCI(2, 0)}
+	p := protocols.Platform{
+		Volume: lowerFS(), MakeDisk: true, Disk: bus.Append(system.Node()),
+		WholeDisk: io.NewSectionReader(bytes.NewReader(image), 0, int64(len(image))),
+	}
+	onPlatform(t, p, func(t *testing.T, g *guestProgram, volume efi.Handle) {
+		all := g.handles(t, efi.BlockIOProtocolGUID)
+		require.Len(t, all, 3)
+		require.Equal(t, []string{bus.String(), p.Disk.String(), bus.Append(data.Node()).String()},
+			[]string{g.pathOf(t, all[0]), g.pathOf(t, all[1]), g.pathOf(t, all[2])})
+		require.Equal(t, volume, all[1])
+		require.Equal(t, all[1:], g.handles(t, efi.SimpleFileSystemProtocolGUID))
+		require.Equal(t, image[:34*512], g.readDisk(t, all[0], 0, 34*512))
+		g.wantMedia(t, all[2], true, 512, 2047)
+		for _, h := range []guestDisk{{t, g, volume, 0}, {t, g, all[0], 4096 * 512}} {
+			f, err := fat.Open(h, 4<<20)
+			require.NoError(t, err)
+			require.Equal(t, tree(t, lowerFS()), tree(t, f))
+			boot := make([]byte, 512)
+			_, err = h.ReadAt(boot, 0)
+			require.NoError(t, err)
+			require.EqualValues(t, 4096, binary.LittleEndian.Uint32(boot[28:]), "hidden sectors")
+		}
+		root, file, size := g.word(0), g.word(0), g.word(10)
+		g.want(t, "OpenVolume", g.method(g.protocol(t, all[2], efi.SimpleFileSystemProtocolGUID), slotOpenVolume, uint64(root)), efi.Success)
+		g.want(t, "Open", g.method(efi.Addr(puppet.Load(g.Thread, root)), slotFileOpen, uint64(file), g.text("OTHER"), 1, 0), efi.Success)
+		buffer := uint64(g.Local(10))
+		g.want(t, "Read", g.method(efi.Addr(puppet.Load(g.Thread, file)), slotFileRead, uint64(size), buffer), efi.Success)
+		require.Equal(t, "file", string(g.bytes(buffer, puppet.Load(g.Thread, size))))
+
+		// What is written to a partition is written to the disk, in memory.
+		word := g.put([]byte("written!"))
+		g.want(t, "WriteDisk", g.method(g.protocol(t, volume, efi.DiskIOProtocolGUID), slotWriteDisk, testMedium, 700, 8, word), efi.Success)
+		require.Equal(t, "written!", string(g.readDisk(t, all[0], 4096*512+700, 8)))
+		g.want(t, "WriteDisk", g.method(g.protocol(t, all[0], efi.DiskIOProtocolGUID), slotWriteDisk, testMedium, 40*512+9, 8, word), efi.Success)
+		require.Equal(t, "written!", string(g.readDisk(t, all[2], 9, 8)))
+	})
+	require.Equal(t, before, image)
+}
+
+// A folder that cannot be shown is an error of its sectors alone.
+func TestPlatformFolderTooLarge(t *testing.T) {
+	p := protocols.Platform{
+		Volume:   fstest.MapFS{"large": {Data: make([]byte, 2<<20)}},
+		MakeDisk: true, Disk: efi.DevicePath{efi.HardDriveGPT(1, 2048, 2048, efi.GUID{Data1: 1})},
+	}
+	onPlatform(t, p, func(t *testing.T, g *guestProgram, volume efi.Handle) {
+		both, buffer := g.handles(t, efi.DiskIOProtocolGUID), uint64(g.Local(1024))
+		g.readDisk(t, both[0], 0, 34*512)
+		g.want(t, "ReadDisk", g.method(g.protocol(t, volume, efi.DiskIOProtocolGUID), slotReadDisk, testMedium, 0, 512, buffer), efi.DeviceError)
+		g.want(t, "ReadDisk", g.method(g.protocol(t, both[0], efi.DiskIOProtocolGUID), slotReadDisk, testMedium, 2047*512, 1024, buffer), efi.DeviceError)
+	})
+}
+
+func TestPlatformCD(t *testing.T) {
+	image := isoImage(100, isoEntry{bootable: true, platform: 0}, isoEntry{bootable: true, platform: 0xef, first: 40, count: 8})
+	bus := efi.DevicePath{efi.PCIRoot(0), efi.PCI(3, 0)}
+	r := io.NewSectionReader(bytes.NewReader(image), 0, int64(len(image)))
+	layout, err := protocols.ReadDiskLayout(r, r.Size(), 0)
+	require.NoError(t, err)
+	system, ok := layout.System()
+	require.True(t, ok)
+	p := protocols.Platform{Volume: lowerFS(), Disk: bus.Append(system.Path...), WholeDisk: r, SectorSize: layout.SectorSize}
+	onPlatform(t, p, func(t *testing.T, g *guestProgram, volume efi.Handle) {
+		all := g.handles(t, efi.BlockIOProtocolGUID)
+		require.Len(t, all, 3)
+		require.Equal(t, volume, all[2])
+		require.Equal(t, bus.String()+"/CDROM(0x1,0x28,0x2)", g.pathOf(t, volume))
+		g.wantMedia(t, all[0], false, 2048, 99)
+		g.wantMedia(t, volume, true, 2048, 1)
+		for _, h := range all {
+			media := g.slot(g.protocol(t, h, efi.BlockIOProtocolGUID), slotMedia)
+			require.Equal(t, []byte{1, 1}, g.bytes(uint64(media)+4, 2), "removable, present")
+			require.Equal(t, []byte{1}, g.bytes(uint64(media)+7, 1), "read-only")
+			require.EqualValues(t, efi.WriteProtected, g.method(g.protocol(t, h, efi.DiskIOProtocolGUID), slotWriteDisk, testMedium, 0, 1, uint64(g.Local(1))))
+		}
 	})
 }
 

@@ -64,6 +64,16 @@ func Open(r io.ReaderAt, size int64) (*FS, error) {
 	return f, nil
 }
 
+// IsVolume reports whether the first 512 bytes of something of size bytes are the
+// boot sector of a FAT volume.
+func IsVolume(boot []byte, size int64) bool {
+	if len(boot) < 512 {
+		return false
+	}
+	_, err := parseBoot(boot, size)
+	return err == nil
+}
+
 func open(r io.ReaderAt, size int64) (*FS, error) {
 	boot := make([]byte, 512)
 	if err := readFull(r, boot[:min(512, max(size, 0))], 0); err != nil {
