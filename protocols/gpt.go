@@ -4,13 +4,13 @@ package protocols
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"slices"
+	"sort"
 
 	"github.com/uefiexec/uefiexec/efi"
 )
@@ -167,7 +167,8 @@ func (g *GPT) read(r io.ReaderAt, size int64, here uint64, header []byte) error 
 
 // apart returns an error if two partitions overlap.
 func (g *GPT) apart() error {
-	sorted := slices.SortedFunc(slices.Values(g.Partitions), func(a, b Partition) int { return cmp.Compare(a.First, b.First) })
+	sorted := slices.Clone(g.Partitions)
+	sort.Slice(sorted, func(i, j int) bool { return sorted[i].First < sorted[j].First })
 	for i, p := range sorted {
 		if i > 0 && p.First <= sorted[i-1].Last {
 			o := sorted[i-1]

@@ -5,7 +5,6 @@ package protocols
 import (
 	"io"
 	"io/fs"
-	"slices"
 
 	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu"
@@ -113,14 +112,14 @@ func (p Platform) installVolume(m *emu.Machine) (volume efi.Handle, err error) {
 		return 0, err
 	}
 	for _, d := range devices {
-		interfaces := append([]emu.Interface{DevicePath(d.path)}, d.blocks...)
+		interfaces := []emu.Interface{DevicePath(d.path)}
 		if d.files != nil {
 			if _, writable := d.files.(WritableFS); p.Overlay && !writable {
 				d.files = newOverlay(d.files, m.Clock().Now)
 			}
-			interfaces = slices.Insert(interfaces, 1, SimpleFileSystem(d.files, d.options))
+			interfaces = append(interfaces, SimpleFileSystem(d.files, d.options))
 		}
-		h, err := m.Install(0, interfaces...)
+		h, err := m.Install(0, append(interfaces, d.blocks...)...)
 		if err != nil {
 			return 0, err
 		}

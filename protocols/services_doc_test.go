@@ -38,11 +38,8 @@ var documented = []struct {
 	{"fileProtocol", "§13.5", &fileProtocol},
 	{"diskIOProtocol", "§13.7", &diskIOProtocol},
 	{"blockIOProtocol", "§13.9", &blockIOProtocol},
-<<<<<<< HEAD
-	{"unicodeCollationProtocol", "§21.1", &unicodeCollationProtocol},
-=======
 	{"blockIO2Protocol", "§13.10", &blockIO2Protocol},
->>>>>>> 202e3fb (protocols: disks can be written to, in memory; BlockIO2)
+	{"unicodeCollationProtocol", "§21.1", &unicodeCollationProtocol},
 	{"rngProtocol", "§37.5", &rngProtocol},
 }
 

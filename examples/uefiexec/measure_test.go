@@ -210,7 +210,7 @@ func TestMeasureMistakes(t *testing.T) {
 		{"no log", []string{"-firmware-log", in("text"), image}, exitHost, "text"},
 		{"a log without separators", []string{"-firmware-log", in("head"), image}, exitHost, "separator"},
 		{"a bank that the log has not", []string{"-bank", "sha512", "-firmware-log", log, image}, exitHost, "sha512"},
-		{"a disk without partitions", []string{"-disk", in("text"), image}, exitHost, "partition table"},
+		{"a disk without partitions", []string{"-disk", in("text"), image}, exitHost, "no partitions"},
 		{"variables", []string{"-vars", in("text"), image}, exitHost, "text"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

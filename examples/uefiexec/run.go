@@ -48,8 +48,8 @@ type runFlags struct {
 
 func newRunFlags(name string, s streams) *runFlags {
 	f := &runFlags{memory: 512 << 20, FlagSet: newFlags(name, "[IMAGE [LOADOPTIONS...]]", s)}
-	f.StringVar(&f.esp, "esp", "", "`DIR|ARCHIVE` that the image finds as its volume; an IMAGE in it has its path there")
-	f.StringVar(&f.disk, "disk", "", "`FILE` of the disk that the volume is the EFI system partition of: its GUIDs and sizes are shown")
+	f.StringVar(&f.esp, "esp", "", "`DIR|ARCHIVE|DISK` that the image finds as its volume; an IMAGE in it has its path there")
+	f.StringVar(&f.disk, "disk", "", "`FILE` of the disk that the volume is the EFI system partition of; without -esp, the files of that are the volume's")
 	f.StringVar(&f.bootNumber, "boot", "", "`NUMBER` of the Boot#### to boot first, in hexadecimal, where no IMAGE is given: then what boots is found as firmware does, by BootNext, BootOrder and on the volume")
 	f.StringVar(&f.initrd, "initrd", "", "`FILE` to offer as initrd, by LoadFile2")
 	f.StringVar(&f.cmdline, "cmdline", "", "`TEXT` to give as load options, instead of LOADOPTIONS")
@@ -244,12 +244,10 @@ func (f *runFlags) bootFrom(ctx context.Context, s streams, host *kexec.Host, b 
 
 // install composes the machine.
 func (f *runFlags) install(s streams, b *booted, host *kexec.Host) (volume efi.Handle, err error) {
+	src := b.source
 	platform := protocols.Platform{
-		In: s.in, Out: s.out, Volume: b.source.volume, Disk: b.source.disk, WholeDisk: b.source.whole,
-		Overlay: f.writable, MakeDisk: f.writable,
-	}
-	if b.source.gpt != nil {
-		platform.SectorSize = uint32(b.source.gpt.SectorSize)
+		In: s.in, Out: s.out, Volume: src.volume, Options: src.options, Disk: src.disk, WholeDisk: src.whole, SectorSize: src.sector,
+		Overlay: f.writable, MakeDisk: !src.onDisk && (f.writable || f.esp != ""),
 	}
 	if host != nil {
 		platform.FrameBuffer = (*protocols.FrameBuffer)(host.FrameBuffer)

@@ -22,13 +22,12 @@ import (
 
 // source is an image and the volume that it comes from.
 type source struct {
-	name   string // for people
-	image  *io.SectionReader
-	volume fs.FS
-	disk   efi.DevicePath
-	whole  *io.SectionReader // the disk that the volume lies on, if there is one
-	gpt    *protocols.GPT    // of that
-	path   efi.DevicePath    // of the image on the volume
+	name    string // for people
+	image   *io.SectionReader
+	volume  fs.FS
+	options protocols.VolumeOptions
+	path    efi.DevicePath // of the image on the volume
+	machineDisk
 
 	closers []io.Closer
 }
@@ -39,27 +38,32 @@ func (s *source) close() {
 	}
 }
 
-// openSource finds the image. An image in the -esp folder or archive has its
-// path there; one outside lies alone on a volume of its own; none is the
-// demonstration, or unknown if the boot manager is to find one.
-// disk is the file of the disk that the volume stands for, if there is one.
+// openSource finds the image. An image in the -esp folder, archive or disk image
+// has its path there; one outside lies alone on a volume of its own if there is no
+// other; none is the demonstration, or unknown if the boot manager is to find one.
+// disk is the file of the disk that the volume
+// lies on, if there is one.
 func openSource(image, esp, disk string, managed bool) (*source, error) {
 	s := &source{name: image}
-	err := s.open(image, esp, managed)
-	if err == nil && disk != "" {
-		err = s.readDisk(disk)
-	}
-	if err != nil {
+	if err := s.open(image, esp, disk, managed); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *source) open(image, esp string, managed bool) error {
+func (s *source) open(image, esp, disk string, managed bool) error {
 	if esp != "" {
 		if err := s.openVolume(esp); err != nil {
 			return fmt.Errorf("-esp: %w", err)
+		}
+	}
+	if disk != "" {
+		if s.whole != nil {
+			return usagef("-esp %s is a disk, and -disk another", esp)
+		}
+		if err := s.openDisk(disk); err != nil {
+			return fmt.Errorf("-disk: %w", err)
 		}
 	}
 	if managed {
@@ -93,31 +97,6 @@ func (s *source) open(image, esp string, managed bool) error {
 	return nil
 }
 
-// readDisk takes the partition table of a disk, so that the volume gets the device
-// path and the GUIDs of its EFI system partition.
-func (s *source) readDisk(name string) error {
-	file, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	s.closers = append(s.closers, file)
-	size, err := file.Seek(0, io.SeekEnd) // a device's size is in no os.FileInfo
-	if err != nil {
-		return err
-	}
-	s.whole = io.NewSectionReader(file, 0, size)
-	if s.gpt, err = protocols.ReadGPT(s.whole, size); err != nil {
-		return fmt.Errorf("-disk %s: %w", name, err)
-	}
-	part, ok := s.gpt.ESP()
-	if !ok {
-		return fmt.Errorf("-disk %s: none of its %d partitions is an EFI system partition", name, len(s.gpt.Partitions))
-	}
-	disk := protocols.DefaultDisk()
-	s.disk = append(disk[:len(disk)-1], part.Node())
-	return nil
-}
-
 // insideOf says where in the folder esp an image lies, if it does.
 func insideOf(esp, image string) (string, bool) {
 	if esp == "" {
@@ -146,7 +125,7 @@ func toSlash(name string) string {
 	return strings.TrimPrefix(path.Clean(strings.ReplaceAll(filepath.ToSlash(name), `\`, "/")), "/")
 }
 
-// openVolume opens a folder, or an archive as one.
+// openVolume opens a folder, an archive as one, or a disk.
 func (s *source) openVolume(name string) error {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -169,8 +148,20 @@ func (s *source) openVolume(name string) error {
 		return err
 	}
 	s.closers = append(s.closers, file)
-	s.volume, err = archive.Open(file, info.Size())
-	return err
+	if info.Mode().IsRegular() {
+		if s.volume, err = archive.Open(file, info.Size()); !errors.Is(err, archive.ErrFormat) {
+			return err
+		}
+	}
+	s.volume = nil
+	derr := s.openDisk(name)
+	switch {
+	case errors.Is(derr, protocols.ErrNoPartitions):
+		return fmt.Errorf("%s is no disk with a FAT volume; nor as an archive: %w", name, err)
+	case derr == nil && s.volume == nil:
+		return fmt.Errorf("%s: its EFI system partition holds no FAT volume", name)
+	}
+	return derr
 }
 
 // fromVolume takes the image from the volume.

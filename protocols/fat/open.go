@@ -3,11 +3,10 @@
 package fat
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
+	"sort"
 	"strings"
 	"time"
 )
@@ -116,8 +115,8 @@ func walk(n *node, name string) (*node, error) {
 		if n.err != nil {
 			return nil, n.err
 		}
-		i, ok := slices.BinarySearchFunc(n.children, element, func(c *node, name string) int { return cmp.Compare(c.name, name) })
-		if !ok {
+		i := sort.Search(len(n.children), func(i int) bool { return n.children[i].name >= element })
+		if i == len(n.children) || n.children[i].name != element {
 			return nil, fs.ErrNotExist
 		}
 		n = n.children[i]

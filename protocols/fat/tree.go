@@ -3,11 +3,10 @@
 package fat
 
 import (
-	"cmp"
 	"encoding/binary"
 	"fmt"
 	"path"
-	"slices"
+	"sort"
 	"strings"
 	"time"
 )
@@ -104,8 +103,13 @@ func (rd *reader) readEntries(p pending, raw []byte) error {
 		}
 	}
 	children := p.n.children
-	slices.SortStableFunc(children, func(a, b *node) int { return cmp.Compare(a.name, b.name) })
-	p.n.children = slices.CompactFunc(children, func(a, b *node) bool { return a.name == b.name })
+	sort.SliceStable(children, func(i, j int) bool { return children[i].name < children[j].name })
+	p.n.children = children[:0]
+	for i, n := range children {
+		if i == 0 || n.name != children[i-1].name {
+			p.n.children = append(p.n.children, n)
+		}
+	}
 	return nil
 }
 

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
-	"slices"
+	"sort"
 	"strings"
 	"sync"
 )
@@ -135,13 +135,7 @@ func (v *Volume) allocate(n *item, size int64) error {
 
 // holder is the place in items of the first that ends behind a cluster.
 func (v *Volume) holder(cluster uint32) int {
-	i, _ := slices.BinarySearchFunc(v.items, cluster, func(n *item, cluster uint32) int {
-		if n.cluster+n.count <= cluster {
-			return -1
-		}
-		return 1
-	})
-	return i
+	return sort.Search(len(v.items), func(i int) bool { return v.items[i].cluster+v.items[i].count > cluster })
 }
 
 // makeHead makes the reserved sectors: the boot sector, the information, and the
