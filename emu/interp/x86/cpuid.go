@@ -13,15 +13,16 @@ var leaves = map[uint32]regs4{
 	0: {0x16, 0x756e6547, 0x6c65746e, 0x49656e69}, // GenuineIntel
 	1: {
 		0x000106a5, 0x00010800,
-		// SSE3, SSSE3, CMPXCHG16B, SSE4.1, MOVBE, POPCNT, a hypervisor
-		1<<0 | 1<<9 | 1<<13 | 1<<19 | 1<<22 | 1<<23 | 1<<31,
-		// FPU, DE, PSE, TSC, MSR, PAE, CX8, MTRR, PGE, CMOV, PAT, CLFLUSH, FXSR, SSE, SSE2
-		1<<0 | 1<<2 | 1<<3 | 1<<4 | 1<<5 | 1<<6 | 1<<8 | 1<<12 | 1<<13 | 1<<15 | 1<<16 | 1<<19 | 1<<24 | 1<<25 | 1<<26,
+		// SSE3, SSSE3, CMPXCHG16B, SSE4.1, SSE4.2, MOVBE, POPCNT, a hypervisor
+		1<<0 | 1<<9 | 1<<13 | 1<<19 | 1<<20 | 1<<22 | 1<<23 | 1<<31,
+		// FPU, DE, PSE, TSC, MSR, PAE, CX8, MTRR, PGE, CMOV, PAT, CLFLUSH, MMX, FXSR, SSE, SSE2
+		1<<0 | 1<<2 | 1<<3 | 1<<4 | 1<<5 | 1<<6 | 1<<8 | 1<<12 | 1<<13 | 1<<15 | 1<<16 | 1<<19 | 1<<23 | 1<<24 | 1<<25 | 1<<26,
 	},
 	2: {0x00000001},
 	4: {}, 5: {}, 6: {},
-	// BMI1, BMI2, ERMS, ADX; FSRM
-	7:    {0, 1<<3 | 1<<8 | 1<<9 | 1<<19, 0, 1 << 4},
+	// FSGSBASE, BMI1, the x87's data pointer only of what has failed, BMI2, ERMS, no
+	// x87 selectors, ADX, CLFLUSHOPT, CLWB; RDPID; FSRM
+	7:    {0, 1<<0 | 1<<3 | 1<<6 | 1<<8 | 1<<9 | 1<<13 | 1<<19 | 1<<23 | 1<<24, 1 << 22, 1 << 4},
 	0x15: {1, 1, 1_000_000_000},
 	0x16: {1000, 1000, 100},
 

@@ -375,7 +375,7 @@ func name(d *decoded) string {
 // processor.
 func testable(d *decoded) bool {
 	switch name(d) {
-	case "undefined", "refused", "trapped", "systemCall", "tooLong", "cpuid", "rdtsc", "rdtscp", "movToSeg", "popSeg",
+	case "undefined", "refused", "trapped", "systemCall", "tooLong", "cpuid", "rdtsc", "rdtscp", "rdpid", "random", "movToSeg", "popSeg",
 		"storeWord", "storeTable", "larLsl", "verify", "enter", "leaveFrame", "popf", "clflush", "fxrstor", "fxsave":
 		return false
 	}

@@ -35,6 +35,7 @@ type core struct {
 	fcw   uint16 // x87 control and status
 	fsw   uint16
 	seg   [6]uint16
+	fpu
 
 	rt, wt tlb // what may be read, written
 

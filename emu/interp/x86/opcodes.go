@@ -498,6 +498,10 @@ func (d *decoder) group9() {
 		}
 	case d.mem && d.ext == 6:
 		d.fault(refused) // virtual machine instructions
+	case d.mem:
+	case d.rep == 0xf3 && d.ext == 7:
+		d.sz = 3
+		d.fn = rdpid
 	}
 }
 

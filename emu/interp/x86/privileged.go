@@ -213,3 +213,9 @@ func rdtscp(c *core, in *inst) bool {
 	c.r[cpu.RCX] = 0
 	return rdtsc(c, in)
 }
+
+// rdpid reads the number of the processor.
+func rdpid(c *core, in *inst) bool {
+	c.set(in.rm, in.sz, 0)
+	return true
+}

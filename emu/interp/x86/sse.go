@@ -40,7 +40,7 @@ func (d *decoder) prefix() uint16 {
 // table A-3).
 func (d *decoder) sse(op uint8) {
 	if op == 0x77 && d.prefix() == 0 {
-		d.fn = fwait // emms: there is nothing to empty
+		d.fn = emms
 		return
 	}
 	key := d.prefix() | uint16(op)
@@ -72,7 +72,9 @@ func (d *decoder) sse(op uint8) {
 		}
 		return
 	}
-	d.sseSpecial(key)
+	if d.sseSpecial(key); d.vec == nil && d.fn == nil {
+		d.mmx(key)
+	}
 }
 
 // row makes the instruction one of a row, with the ModRM byte read.
@@ -363,10 +365,12 @@ func pextrwReg(c *core, in *inst) bool {
 	return true
 }
 
-// maskmovdqu writes the bytes whose mask has its highest bit set.
-func maskmovdqu(c *core, in *inst) bool {
+func maskmovdqu(c *core, in *inst) bool { return c.storeMasked(in, c.x[in.reg&15], c.x[in.rm&15]) }
+
+// storeMasked writes the bytes whose mask has its highest bit set.
+func (c *core) storeMasked(in *inst, value, mask xmm) bool {
 	a := c.index(cpu.RDI, in) + c.r[in.seg&31]
-	v, m := c.x[in.reg&15].b(), c.x[in.rm&15].b()
+	v, m := value.b(), mask.b()
 	for i := range v {
 		if m[i]&0x80 != 0 && !c.writable(a+uint64(i), 1) {
 			return false

@@ -7,12 +7,18 @@ func (d *decoder) sse38(op uint8) {
 	if row, ok := rows38[op]; ok && d.prefix() == 0x6600 {
 		d.modrm()
 		d.row(row)
+	} else if d.prefix() == 0 {
+		d.mmx38(op)
 	}
 }
 
 // three3a decodes the opcode map 0f 3a.
 func (d *decoder) three3a() {
 	op := d.byte()
+	if op == 0x0f && d.prefix() == 0 && !d.bad {
+		d.sz = 3
+		d.mmxRow(vecRow{mmxAlign, withImm}, mmxLanes)
+	}
 	if d.bad || d.prefix() != 0x6600 {
 		return
 	}
@@ -39,6 +45,9 @@ func (d *decoder) three3a() {
 			d.op = 0
 		}
 		d.fn = insert
+	case 0x60, 0x61, 0x62, 0x63:
+		d.op = op & 3
+		d.fn = compareStrings
 	default:
 		return
 	}
@@ -282,7 +291,7 @@ func dppd(c *core, d, s xmm, imm uint8) xmm {
 
 func abs[T int8 | int16 | int32](v T) T { return signed(v, v) }
 
-// rows38 are the SSSE3 and SSE4.1 instructions behind 66 0f 38.
+// rows38 are the SSSE3, SSE4.1 and SSE4.2 instructions behind 66 0f 38.
 var rows38 = map[uint8]vecRow{
 	0x00: {vec: wide(pshufb)},
 	0x01: {vec: pairs16(func(a, b uint16) uint16 { return a + b })},
@@ -309,6 +318,7 @@ var rows38 = map[uint8]vecRow{
 	0x2b: {vec: pack32(us16)},
 	0x30: {extend(1, 2, false), src64}, 0x31: {extend(1, 4, false), src32}, 0x32: {extend(1, 8, false), src16},
 	0x33: {extend(2, 4, false), src64}, 0x34: {extend(2, 8, false), src32}, 0x35: {extend(4, 8, false), src64},
+	0x37: {vec: each64(func(a, b uint64) uint64 { return -b2u(int64(a) > int64(b)) })},
 	0x38: {vec: each8(func(a, b uint8) uint8 { return uint8(min(int8(a), int8(b))) })},
 	0x39: {vec: each32(func(a, b uint32) uint32 { return uint32(min(int32(a), int32(b))) })},
 	0x3a: {vec: each16(func(a, b uint16) uint16 { return min(a, b) })},

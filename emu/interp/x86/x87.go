@@ -9,158 +9,581 @@ const (
 	// Bits of the x87 control word that are always 0, 1.
 	x87Reserved = 0xe080
 	x87Fixed    = 0x0040
+
+	// Bits of the status word beside the exceptions.
+	x87Stack  = 1 << 6 // the stack was full or empty
+	x87C1     = 1 << 9
+	x87Codes  = 1<<8 | 1<<10 | 1<<14 // C0, C2 and C3
+	x87Top    = 7 << 11
+	x87Errors = 0x3f
 )
 
-// x87 decodes the control instructions of the x87, which are all there is of it:
-// fninit, fnclex, fnop, fnstcw, fldcw, fnstsw.
-func (d *decoder) x87(op uint8) {
-	d.modrm()
-	d.sz = 1
-	switch m := d.ext; {
-	case !d.mem && op == 0xdb && m == 4 && d.rm&7 == 3:
-		d.fn = fninit
-	case !d.mem && op == 0xdb && m == 4 && d.rm&7 == 2:
-		d.fn = fnclex
-	case !d.mem && op == 0xd9 && m == 2 && d.rm&7 == 0:
-		d.fn = nop
-	case !d.mem && op == 0xdf && m == 4 && d.rm&7 == 0:
-		d.rm = 0
-		d.fn = fnstsw
-	case d.mem && op == 0xd9 && m == 5:
-		d.fn = fldcw
-	case d.mem && op == 0xd9 && m == 7:
-		d.fn = fnstcw
-	case d.mem && op == 0xdd && m == 7:
-		d.fn = fnstsw
-	}
+// fpu is the x87 beside its control and status words (SDM volume 1, chapter 8).
+// The stack's top is in the status word. The registers of MMX are the
+// significands.
+type fpu struct {
+	stack    [8]ext // by number of the register, not by place on the stack
+	used     uint8  // registers that are not empty
+	fip, fdp uint64 // last instruction; operand of the last one that has failed
+	fop      uint16
+
+	xe        uint16 // exceptions of the instruction that is executing
+	xup, xden bool
 }
 
-func fninit(c *core, _ *inst) bool {
-	c.fcw, c.fsw = 0x37f, 0
-	return true
-}
-
-func fnclex(c *core, _ *inst) bool {
-	c.fsw &= 0x7f00
-	return true
-}
-
-// pending reports whether an exception that is not masked waits, which only
-// fxrstor and fldcw can bring about.
-func (c *core) pending() bool { return c.fsw&^c.fcw&0x3f != 0 }
-
-func fwait(c *core, _ *inst) bool {
-	if c.pending() {
-		return c.fault(cpu.Arithmetic)
-	}
-	return true
-}
-
-// status is the status word, with its summary bits.
-func (c *core) status() uint16 {
-	if c.pending() {
-		return c.fsw | 0x8080
-	}
-	return c.fsw &^ 0x8080
-}
-
-func fnstsw(c *core, in *inst) bool { return c.setE(in, c.addr(in), uint64(c.status())) }
-func fnstcw(c *core, in *inst) bool { return c.st16(c.addr(in), uint64(c.fcw)) }
-
-func fldcw(c *core, in *inst) bool {
-	if c.pending() {
-		return c.fault(cpu.Arithmetic)
-	}
-	v, ok := c.ld16(c.addr(in))
-	if ok {
-		c.fcw = uint16(v)&^x87Reserved | x87Fixed
-	}
-	return ok
-}
-
-// group15 is fxsave, fxrstor, ldmxcsr, stmxcsr, the fences and clflush.
-func (d *decoder) group15() {
-	d.modrm()
-	if !d.mem {
-		if d.ext >= 5 && d.rep == 0 && !d.op16 {
-			d.fn = nop
-		}
-		return
-	}
-	switch m := d.ext; {
-	case m == 7 && d.rep == 0:
-		d.fn = clflush
-	case d.op16 || d.rep != 0:
-	case m == 0:
-		d.fn = fxsave
-	case m == 1:
-		d.fn = fxrstor
-	case m == 2:
-		d.fn = ldmxcsr
-	case m == 3:
-		d.fn = stmxcsr
-	}
-}
-
-func clflush(c *core, in *inst) bool {
-	_, ok := c.ld8(c.addr(in))
-	return ok
-}
-
-func stmxcsr(c *core, in *inst) bool { return c.st32(c.addr(in), uint64(c.mxcsr)) }
-
-func ldmxcsr(c *core, in *inst) bool {
-	v, ok := c.ld32(c.addr(in))
-	if ok && v&^mxcsrMask != 0 {
-		return c.fault(cpu.Protection)
-	}
-	if ok {
-		c.mxcsr = uint32(v)
-	}
-	return ok
-}
-
-// The image of fxsave (SDM volume 1, 10.5.1), of which the last 96 bytes are
-// not written.
+// Operands of x87 instructions, in the lowest bits of in.imm.
 const (
-	fxsaveSize = 416
-	fxsaveXMM  = 160
+	opST = iota // st(i)
+	opReal4
+	opReal8
+	opReal10
+	opInt2
+	opInt4
+	opInt8
+	opBCD
+
+	x87Kind = 7
+	x87Pop  = 1 << 3 // then, how many to take off the stack
+	x87Pops = 3 << 3
+	x87To   = 1 << 5 // st(i) is the destination
 )
 
-func fxsave(c *core, in *inst) bool {
-	a := c.addr(in)
-	if a&15 != 0 {
-		return c.fault(cpu.Protection)
-	}
-	var b [fxsaveSize]byte
-	le.PutUint16(b[0:], c.fcw)
-	le.PutUint16(b[2:], c.status())
-	le.PutUint32(b[24:], c.mxcsr)
-	le.PutUint32(b[28:], mxcsrMask)
-	for i, v := range c.x {
-		le.PutUint64(b[fxsaveXMM+16*i:], v.lo)
-		le.PutUint64(b[fxsaveXMM+16*i+8:], v.hi)
-	}
-	return c.writeBytes(a, b[:])
+func (c *core) place(i uint8) uint8 { return (uint8(c.fsw>>11) + i) & 7 }
+func (c *core) empty(i uint8) bool  { return c.used>>c.place(i)&1 == 0 }
+func (c *core) top(i uint8) ext     { return c.stack[c.place(i)] }
+
+func (c *core) setTop(i uint8, v ext) {
+	p := c.place(i)
+	c.stack[p] = v
+	c.used |= 1 << p
 }
 
-func fxrstor(c *core, in *inst) bool {
-	a := c.addr(in)
-	if a&15 != 0 {
-		return c.fault(cpu.Protection)
+// turn moves the top of the stack.
+func (c *core) turn(n uint16) { c.fsw = c.fsw&^x87Top | (c.fsw+n<<11)&x87Top }
+
+// pop takes off the stack what in says.
+func (c *core) pop(in *inst) {
+	for n := in.imm & x87Pops / x87Pop; n > 0; n-- {
+		c.used &^= 1 << c.place(0)
+		c.turn(1)
 	}
-	var b [fxsaveSize]byte
-	if !c.readBytes(a, b[:]) {
+}
+
+// pending reports whether an exception that is not masked waits.
+func (c *core) pending() bool { return c.fsw&^c.fcw&x87Errors != 0 }
+
+// ready begins an instruction that waits for exceptions.
+func (c *core) ready() bool {
+	c.xe, c.xup, c.xden = 0, false, false
+	if c.pending() {
+		return c.fault(cpu.Arithmetic)
+	}
+	return true
+}
+
+// stackFault is all that an instruction raises which finds the stack full or
+// a register empty.
+func (c *core) stackFault(full bool) ext {
+	c.xe, c.xup = fxInvalid|x87Stack, full
+	return indefinite
+}
+
+const (
+	toRegister = fxBefore
+	toPush     = fxInvalid // a denormal is loaded all the same
+	toMemory   = fxBefore | fxOverflow | fxUnderflow
+)
+
+// allowed is whether there is a result in spite of the exceptions, some of which
+// forbid it unless they are masked.
+func (c *core) allowed(forbid uint16) bool {
+	if c.xe&fxBefore&^c.fcw != 0 {
+		c.xe &= fxBefore | x87Stack
+		c.xup = c.xup && c.xe&x87Stack != 0
+	}
+	return c.xe&forbid&^c.fcw == 0
+}
+
+// settle ends an instruction: what it raised goes to the status word.
+func (c *core) settle(in *inst) {
+	c.fsw = c.fsw&^x87C1 | c.xe | uint16(b2u(c.xup))<<9
+	c.fip = in.pc
+	if c.xe&x87Errors&^c.fcw != 0 {
+		c.fop = uint16(in.imm >> 16)
+		if in.mem {
+			c.fdp = c.addr(in)
+		}
+	}
+}
+
+// keepC1 is for instructions that change C1 only if the stack is at fault.
+func (c *core) keepC1() {
+	c.xup = c.xe&x87Stack == 0 && c.fsw&x87C1 != 0
+}
+
+// setCodes leaves C3, C2 and C0.
+func (c *core) setCodes(codes uint8) {
+	v := uint16(codes)
+	c.fsw = c.fsw&^x87Codes | v&1<<8 | v&2<<9 | v&4<<12
+}
+
+// operand reads the operand that is a register or memory.
+func (c *core) operand80(in *inst) (v ext, ok bool) {
+	if !in.mem {
+		return c.top(in.rm), true
+	}
+	var raw uint64
+	switch a := c.addr(in); in.imm & x87Kind {
+	case opReal4:
+		raw, ok = c.ld32(a)
+		v, c.xden = fromReal(raw, &single)
+	case opReal8:
+		raw, ok = c.ld64(a)
+		v, c.xden = fromReal(raw, &double)
+	case opInt2:
+		raw, ok = c.ld16(a)
+		v = fromInteger(int64(int16(raw)))
+	case opInt4:
+		raw, ok = c.ld32(a)
+		v = fromInteger(int64(int32(raw)))
+	case opInt8:
+		raw, ok = c.ld64(a)
+		v = fromInteger(int64(raw))
+	default:
+		var b [10]byte
+		ok = c.readBytes(a, b[:])
+		v = ext{le.Uint16(b[8:]), le.Uint64(b[:])}
+		if in.imm&x87Kind == opBCD {
+			v = fromBCD(v)
+		}
+	}
+	return v, ok
+}
+
+// fld is the loads.
+func fld(c *core, in *inst) bool {
+	if !c.ready() {
 		return false
 	}
-	mxcsr := le.Uint32(b[24:])
-	if mxcsr&^mxcsrMask != 0 {
-		return c.fault(cpu.Protection)
+	v, ok := c.operand80(in)
+	if !ok {
+		return false
 	}
-	c.mxcsr = mxcsr
-	c.fcw, c.fsw = le.Uint16(b[0:])&^x87Reserved|x87Fixed, le.Uint16(b[2:])
-	for i := range c.x {
-		c.x[i] = xmm{le.Uint64(b[fxsaveXMM+16*i:]), le.Uint64(b[fxsaveXMM+16*i+8:])}
+	switch {
+	case !in.mem && c.empty(in.rm):
+		v = c.stackFault(false)
+	case in.imm&x87Kind == opReal10:
+	case in.mem && v.signaling():
+		c.xe |= fxInvalid
+		v.m |= 1 << 62
+	case c.xden:
+		c.xe |= fxDenormal
 	}
+	return c.pushExt(in, v)
+}
+
+func (c *core) pushExt(in *inst, v ext) bool {
+	if !c.empty(7) && c.xe&x87Stack == 0 {
+		v = c.stackFault(true)
+	}
+	ok := c.allowed(toPush)
+	if c.settle(in); ok {
+		c.turn(7)
+		c.setTop(0, v)
+	}
+	return true
+}
+
+// fldConst loads a constant; in.op is its number. All but 1 and 0 are rounded.
+func fldConst(c *core, in *inst) bool {
+	if !c.ready() {
+		return false
+	}
+	v := x87Constants[in.op]
+	switch mode := c.fcw >> 10 & 3; {
+	case in.op == 1 && mode == 2:
+		v.m++
+	case in.op > 1 && in.op < 6 && mode&1 != 0:
+		v.m--
+	}
+	return c.pushExt(in, v)
+}
+
+// x87Constants are 1, log2 10, log2 e, pi, log10 2, ln 2 and 0, rounded to the
+// nearest.
+var x87Constants = [8]ext{
+	{0x3fff, extOne}, {0x4000, 0xd49a784bcd1b8afe}, {0x3fff, 0xb8aa3b295c17f0bc}, {0x4000, 0xc90fdaa22168c235},
+	{0x3ffd, 0x9a209a84fbcff799}, {0x3ffe, 0xb17217f7d1cf79ac}, {},
+}
+
+// fst is the stores of numbers.
+func fst(c *core, in *inst) bool {
+	if !c.ready() {
+		return false
+	}
+	v := c.top(0)
+	if c.empty(0) {
+		v = c.stackFault(false)
+	}
+	if !in.mem {
+		if c.allowed(toRegister) {
+			c.setTop(in.rm, v)
+			c.settle(in)
+			c.pop(in)
+			return true
+		}
+		c.settle(in)
+		return true
+	}
+	faulty := c.xe
+	var b [10]byte
+	n := 10
+	switch in.imm & x87Kind {
+	case opReal4:
+		le.PutUint32(b[:], uint32(c.toReal(v, &single, real4)))
+		n = 4
+	case opReal8:
+		le.PutUint64(b[:], c.toReal(v, &double, real8))
+		n = 8
+	case opBCD:
+		v = c.toBCD(v)
+		fallthrough
+	default:
+		le.PutUint64(b[:], v.m)
+		le.PutUint16(b[8:], v.se)
+	}
+	if faulty != 0 {
+		c.xe = faulty
+	}
+	return c.store80(in, b[:n])
+}
+
+// fist is the stores of integers; in.op says that they are truncated.
+func fist(c *core, in *inst) bool {
+	if !c.ready() {
+		return false
+	}
+	sz := uint8(in.imm&x87Kind-opInt2) + 1
+	var b [8]byte
+	if c.empty(0) {
+		c.stackFault(false)
+		le.PutUint64(b[:], 1<<tops[sz&3])
+	} else {
+		mode := c.fcw >> 10 & 3
+		if in.op != 0 {
+			mode = 3
+		}
+		le.PutUint64(b[:], c.toInteger(c.top(0), sz, mode))
+	}
+	return c.store80(in, b[:1<<sz])
+}
+
+func (c *core) store80(in *inst, b []byte) bool {
+	ok := c.allowed(toMemory)
+	if !ok {
+		c.xe &^= fxInexact
+		c.xup = c.xup && c.xe&x87Stack != 0
+	}
+	if ok && !c.writeBytes(c.addr(in), b) {
+		return false
+	}
+	if c.settle(in); ok {
+		c.pop(in)
+	}
+	return true
+}
+
+// Operations by bits 3 to 5 of the ModRM byte.
+const (
+	x87Add = iota
+	x87Mul
+	x87Com
+	x87Comp
+	x87Sub
+	x87Subr
+	x87Div
+	x87Divr
+)
+
+func x87Arith(c *core, in *inst) bool {
+	if !c.ready() {
+		return false
+	}
+	b, ok := c.operand80(in)
+	if !ok {
+		return false
+	}
+	a := c.top(0)
+	var r ext
+	if c.empty(0) || !in.mem && c.empty(in.rm) {
+		r = c.stackFault(false)
+	} else {
+		switch in.op {
+		case x87Add:
+			r = c.extAdd(a, b)
+		case x87Mul:
+			r = c.extMul(a, b)
+		case x87Sub:
+			r = c.extSub(a, b)
+		case x87Subr:
+			r = c.extSub(b, a)
+		case x87Div:
+			r = c.extDiv(a, b)
+		default:
+			r = c.extDiv(b, a)
+		}
+	}
+	ok = c.allowed(toRegister)
+	if c.settle(in); ok {
+		if in.imm&x87To != 0 {
+			c.setTop(in.rm, r)
+		} else {
+			c.setTop(0, r)
+		}
+		c.pop(in)
+	}
+	return true
+}
+
+// fcom is the comparisons that leave C3, C2 and C0; in.op says that quiet NaNs
+// are invalid. Fcomi leaves flags. Ftst compares with 0.
+func fcom(c *core, in *inst) bool {
+	codes, ok := c.comparison(in)
+	if !ok {
+		return false
+	}
+	ok = c.allowed(toRegister)
+	c.settle(in)
+	if c.setCodes(codes); ok {
+		c.pop(in)
+	}
+	return true
+}
+
+func fcomi(c *core, in *inst) bool {
+	codes, ok := c.comparison(in)
+	if !ok {
+		return false
+	}
+	ok = c.allowed(toRegister)
+	c.keepC1()
+	c.settle(in)
+	c.setArith(arith, uint64(codes&1)|uint64(codes&2)<<1|uint64(codes&4)<<4)
+	if ok {
+		c.pop(in)
+	}
+	return true
+}
+
+func (c *core) comparison(in *inst) (codes uint8, ok bool) {
+	if !c.ready() {
+		return 0, false
+	}
+	b, ok := c.operand80(in)
+	if !ok {
+		return 0, false
+	}
+	if c.empty(0) || !in.mem && c.empty(in.rm) {
+		c.stackFault(false)
+		return 7, true
+	}
+	return c.compareExt(c.top(0), b, in.op != 0), true
+}
+
+func ftst(c *core, in *inst) bool {
+	if !c.ready() {
+		return false
+	}
+	codes := uint8(7)
+	if c.empty(0) {
+		c.stackFault(false)
+	} else {
+		codes = c.compareExt(c.top(0), ext{}, true)
+	}
+	c.allowed(toRegister)
+	c.settle(in)
+	c.setCodes(codes)
+	return true
+}
+
+func fxam(c *core, in *inst) bool {
+	if !c.ready() {
+		return false
+	}
+	v := c.top(0)
+	c.xup = v.negative()
+	c.settle(in)
+	if c.empty(0) {
+		c.setCodes(classEmpty)
+	} else {
+		c.setCodes(v.class())
+	}
+	return true
+}
+
+// The operations on st(0), with st(1) for some, by the lowest bits of the ModRM byte.
+const (
+	x87Chs     = 0x20
+	x87Abs     = 0x21
+	x87Xtract  = 0x34
+	x87Prem1   = 0x35
+	x87Prem    = 0x38
+	x87Sqrt    = 0x3a
+	x87Rndint  = 0x3c
+	x87Scale   = 0x3d
+	x87SecondX = 1<<x87Prem | 1<<x87Prem1 | 1<<x87Scale // use st(1)
+)
+
+func x87Unary(c *core, in *inst) bool {
+	if !c.ready() {
+		return false
+	}
+	a, b := c.top(0), c.top(1)
+	codes := -1
+	undone := int(c.fsw>>8&1 | c.fsw>>12&4) // C2 says that a remainder is complete
+	switch {
+	case c.empty(0) || uint64(x87SecondX)>>in.op&1 != 0 && c.empty(1):
+		if a = c.stackFault(false); in.op == x87Prem || in.op == x87Prem1 {
+			codes = undone
+		}
+	case in.op == x87Chs:
+		a.se ^= extSign
+	case in.op == x87Abs:
+		a.se &^= extSign
+	case in.op == x87Sqrt:
+		a = c.extSqrt(a)
+	case in.op == x87Rndint:
+		a = c.extRound(a)
+	case in.op == x87Scale:
+		a = c.extScale(a, b)
+	default:
+		var q uint64
+		var kind int
+		switch a, q, kind = c.extRemainder(a, b, in.op == x87Prem1); kind {
+		case remainderWhole:
+			codes = int(q>>2&1 | q<<1&4)
+			c.xup = q&1 != 0
+		case remainderPart:
+			codes = 2
+		default:
+			codes = undone
+		}
+	}
+	ok := c.allowed(toRegister)
+	if c.settle(in); ok {
+		c.setTop(0, a)
+	} else if codes >= 0 {
+		codes = undone
+	}
+	if codes >= 0 {
+		c.setCodes(uint8(codes))
+	}
+	return true
+}
+
+// fxtract leaves the exponent, and pushes the significand.
+func fxtract(c *core, in *inst) bool {
+	if !c.ready() {
+		return false
+	}
+	a := c.top(0)
+	exp := a
+	switch {
+	case c.empty(0):
+		a = c.stackFault(false)
+		exp = a
+	case !c.empty(7):
+		a = c.stackFault(true)
+		exp = a
+	default:
+		switch a.class() {
+		case classInf:
+			exp.se &^= extSign
+		case classZero:
+			c.xe |= fxZero
+			exp = extInf(true)
+		case classNaN, classUnsupported:
+			a, _ = c.nans(a, a)
+			exp = a
+		default:
+			c.denormals(a, a)
+			n := a.long()
+			exp = fromInteger(int64(n.exp))
+			a = ext{a.se&extSign | extBias, n.hi}
+		}
+	}
+	ok := c.allowed(toRegister)
+	if c.settle(in); ok {
+		c.setTop(0, exp)
+		c.turn(7)
+		c.setTop(0, a)
+	}
+	return true
+}
+
+func fxch(c *core, in *inst) bool {
+	if !c.ready() {
+		return false
+	}
+	a, b := c.top(0), c.top(in.rm)
+	if c.empty(0) {
+		a = c.stackFault(false)
+	}
+	if c.empty(in.rm) {
+		b = c.stackFault(false)
+	}
+	ok := c.allowed(toRegister)
+	if c.settle(in); ok {
+		c.setTop(0, b)
+		c.setTop(in.rm, a)
+	}
+	return true
+}
+
+// fcmov moves if in.op's condition holds.
+func fcmov(c *core, in *inst) bool {
+	if !c.ready() {
+		return false
+	}
+	v := c.top(0)
+	switch {
+	case c.empty(0) || c.empty(in.rm):
+		v = c.stackFault(false)
+	case c.cond(in.op):
+		v = c.top(in.rm)
+	}
+	ok := c.allowed(toRegister)
+	c.keepC1()
+	if c.settle(in); ok {
+		c.setTop(0, v)
+	}
+	return true
+}
+
+func fnop(c *core, in *inst) bool {
+	if !c.ready() {
+		return false
+	}
+	c.fip = in.pc
+	return true
+}
+
+func ffree(c *core, in *inst) bool {
+	if !c.ready() {
+		return false
+	}
+	c.settle(in)
+	c.used &^= 1 << c.place(in.rm)
+	c.pop(in)
+	return true
+}
+
+// fturn is fincstp and fdecstp.
+func fturn(c *core, in *inst) bool {
+	if !c.ready() {
+		return false
+	}
+	c.settle(in)
+	c.turn(uint16(in.op))
 	return true
 }
