@@ -44,8 +44,9 @@ type Config struct {
 	Variables *tables.Variables
 
 	// Clock and Random are all the time and all the randomness that the guest
-	// gets from services; nil is the host's. (On an engine that runs on the host's
-	// processor a guest can still read its counters.)
+	// gets from services, and from RDRAND on an interpreter; nil is the host's. (On an
+	// engine that runs on the host's processor a guest can still read its counters and
+	// its random numbers.)
 	Clock  Clock
 	Random io.Reader
 

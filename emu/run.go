@@ -63,7 +63,7 @@ func (m *Machine) Boot(ctx context.Context, image io.ReaderAt, opts BootOptions)
 	if err != nil {
 		return nil, err
 	}
-	cfg := cpu.Config{Arch: m.cfg.Arch, Memory: m.mem, Gates: m.gateRange}
+	cfg := cpu.Config{Arch: m.cfg.Arch, Memory: m.mem, Gates: m.gateRange, Random: m.random}
 	if m.cfg.Coverage != nil {
 		cfg.Block = func(pc efi.Addr, size uint64) { m.cfg.Coverage(m.locate(pc), size) }
 	}

@@ -5,6 +5,7 @@ package cpu
 import (
 	"context"
 	"errors"
+	"io"
 
 	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu/mem"
@@ -24,6 +25,10 @@ type Config struct {
 	// which a fetch of any address is an Exit of kind Gate. Gates start at every
 	// GateSize bytes.
 	Gates efi.Range
+
+	// Random is where an engine that interprets takes from what RDRAND and RDSEED
+	// give; nil is a processor without them.
+	Random io.Reader
 
 	// Block, if not nil, is told of each run of code, in bytes, before it executes for
 	// the first time, and again when it has changed. Only engines that interpret can.

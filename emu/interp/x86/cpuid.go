@@ -48,8 +48,14 @@ func text4(s string) (r regs4) {
 func cpuid(c *core, _ *inst) bool {
 	leaf, sub := uint32(c.r[cpu.RAX]), uint32(c.r[cpu.RCX])
 	r := leaves[leaf]
-	if leaf == 7 && sub != 0 {
+	switch {
+	case leaf == 7 && sub != 0:
 		r = regs4{}
+	case c.random == nil:
+	case leaf == 1:
+		r[2] |= 1 << 30 // RDRAND
+	case leaf == 7:
+		r[1] |= 1 << 18 // RDSEED
 	}
 	c.r[cpu.RAX], c.r[cpu.RBX] = uint64(r[0]), uint64(r[1])
 	c.r[cpu.RCX], c.r[cpu.RDX] = uint64(r[2]), uint64(r[3])

@@ -9,11 +9,13 @@
 // with, or of the host's processor. References of the form SDM are to Intel's
 // Software Developer's Manual.
 //
-// The processor is a fixed one, an x86-64 with SSE4.1, POPCNT, LZCNT, MOVBE,
-// CMPXCHG16B, ADX, BMI1 and BMI2. It has of SSE4.2 only the instruction crc32, no
-// AVX, MMX, RDRAND or XSAVE, and of the x87 only the
-// control instructions. Its time stamp counter counts
-// instructions. What it does depends on nothing but registers and memory, so a
+// The processor is a fixed one, an x86-64 with MMX, SSE to SSE4.2, POPCNT, LZCNT,
+// MOVBE, CMPXCHG16B, ADX, BMI1, BMI2, FSGSBASE, RDPID and, if it is given random
+// numbers, RDRAND and RDSEED. It has no AVX, XSAVE, AES, PCLMULQDQ or SHA, and of the
+// x87 all but the transcendental functions (FSIN, FCOS, FSINCOS, FPTAN, FPATAN,
+// F2XM1, FYL2X, FYL2XP1). What it does not have is not shown by CPUID but for those, and
+// is an illegal instruction. Its time stamp counter counts instructions. What it
+// does depends on nothing but registers, memory and those random numbers, so a
 // guest runs the same each time and everywhere.
 //
 // A repeated string instruction counts as one instruction. Code may change at

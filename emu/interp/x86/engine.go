@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 
@@ -36,6 +37,7 @@ type core struct {
 	fsw   uint16
 	seg   [6]uint16
 	fpu
+	random io.Reader // of rdrand, or nil
 
 	rt, wt tlb // what may be read, written
 
@@ -71,7 +73,7 @@ func New(config cpu.Config) (cpu.Engine, error) {
 	if bytes.Count(code, gate)*len(gate) != len(code) {
 		return nil, fmt.Errorf("x86: gates %v are not filled with % x", gates, gate)
 	}
-	c := &core{mem: config.Memory, gates: gates, cover: config.Block}
+	c := &core{mem: config.Memory, gates: gates, cover: config.Block, random: config.Random}
 	c.seg[segCS], c.seg[segSS] = userCS, userSS
 	c.flush()
 	fp := cpu.InitialFP(cpu.AMD64)

@@ -4,13 +4,17 @@ package x86
 
 import (
 	"errors"
+	"io"
 	"math/rand/v2"
 	"os"
 	"runtime"
 	"strconv"
 	"testing"
+	"testing/iotest"
 
+	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu/cpu"
+	"github.com/uefiexec/uefiexec/emu/mem"
 	"github.com/uefiexec/uefiexec/emu/ptrace"
 )
 
@@ -195,6 +199,88 @@ func pair(t *testing.T) (native, ours machine) {
 	}
 	t.Cleanup(ours.close)
 	return native, ours
+}
+
+// Random numbers come from the source that the engine was given, which CPUID
+// tells; a source that fails is a number that is not there.
+func TestRandom(t *testing.T) {
+	code := []byte{
+		0x31, 0xc9, // xor %ecx, %ecx
+		0xb8, 1, 0, 0, 0, // mov $1, %eax
+		0x0f, 0xa2, // cpuid
+		0x89, 0xce, // mov %ecx, %esi
+		0x31, 0xc9, // xor %ecx, %ecx
+		0xb8, 7, 0, 0, 0, // mov $7, %eax
+		0x0f, 0xa2, // cpuid
+		0x89, 0xdf, // mov %ebx, %edi
+		0x48, 0x0f, 0xc7, 0xf0, // rdrand %rax
+		0x0f, 0xc7, 0xfb, // rdseed %ebx
+		0x66, 0x0f, 0xc7, 0xf1, // rdrand %cx
+		0x0f, 0x92, 0xc2, // setb %dl
+		0xf4, // hlt
+	}
+	for _, test := range []struct {
+		name   string
+		random io.Reader
+		want   [4]uint64 // rax, rbx, cx, dl
+		shown  bool
+		cause  cpu.Cause
+	}{
+		{"source", &numbers{}, [4]uint64{0x0807060504030201, 0x0c0b0a09, 0x0e0d, 1}, true, 0},
+		{"no numbers", iotest.ErrReader(errors.New("no entropy")), [4]uint64{}, true, 0},
+		{"none", nil, [4]uint64{}, false, cpu.Illegal},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			m, err := mem.New(efi.Range{Start: diffCode, End: diffEnd})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { m.Close() })
+			gates := efi.Range{Start: diffGates, End: diffEnd}
+			for a := gates.Start; a < gates.End; a++ {
+				if err := m.Write(a, []byte{0xcc}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := m.Write(diffCode, code); err != nil {
+				t.Fatal(err)
+			}
+			e, err := New(cpu.Config{Arch: cpu.AMD64, Memory: m, Gates: gates, Random: test.random})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { e.Close() })
+			r := cpu.Regs{PC: uint64(diffCode), Flags: 0x202}
+			x, err := e.Run(t.Context(), &r, cpu.Stop{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			rand, seed := r.GP[cpu.RSI]>>30&1 != 0, r.GP[cpu.RDI]>>18&1 != 0
+			if rand != test.shown || seed != test.shown {
+				t.Errorf("CPUID shows RDRAND %v, RDSEED %v", rand, seed)
+			}
+			if test.cause != 0 {
+				if x.Kind != cpu.Fault || x.Cause != test.cause || x.Inst == "" {
+					t.Errorf("%+v", x)
+				}
+				return
+			}
+			if got := [4]uint64{r.GP[cpu.RAX], r.GP[cpu.RBX], r.GP[cpu.RCX] & 0xffff, r.GP[cpu.RDX] & 0xff}; x.Kind != cpu.Halt || got != test.want {
+				t.Errorf("%+v, %x", x, got)
+			}
+		})
+	}
+}
+
+// numbers reads as 1, 2, 3, …
+type numbers struct{ n byte }
+
+func (c *numbers) Read(b []byte) (int, error) {
+	for i := range b {
+		c.n++
+		b[i] = c.n
+	}
+	return len(b), nil
 }
 
 // What CPUID does not show is an illegal instruction, and a fault names it.

@@ -499,6 +499,8 @@ func (d *decoder) group9() {
 	case d.mem && d.ext == 6:
 		d.fault(refused) // virtual machine instructions
 	case d.mem:
+	case d.rep == 0 && d.ext >= 6:
+		d.fn = random
 	case d.rep == 0xf3 && d.ext == 7:
 		d.sz = 3
 		d.fn = rdpid
