@@ -14,7 +14,7 @@ const (
 // (SDM volume 2, B.8); key is prefix and opcode.
 func (d *decoder) mmx(key uint16) {
 	op := uint8(key)
-	if move, ok := mmxMoves[key]; ok {
+	if move := mmxMoves.find(key); move != nil {
 		d.modrm()
 		d.fn, d.op = move.fn, move.op
 		if d.sz = 2; d.w() || d.op != 0 {
@@ -37,8 +37,8 @@ func (d *decoder) mmx(key uint16) {
 	if op >= 0x71 && op <= 0x73 {
 		d.modrm()
 		d.imm = uint64(d.byte())
-		if d.vec = vecShiftImm[(op-0x71)<<3|d.ext]; d.vec != nil && d.ext&1 == 0 && !d.mem {
-			d.fn, d.reg = mmxOp, d.rm
+		if row := vecShiftImm[(op-0x71)<<3|d.ext]; row != nil && d.ext&1 == 0 && !d.mem {
+			d.fn, d.vec, d.reg = mmxOp, row.do, d.rm
 		}
 		return
 	}
@@ -53,24 +53,24 @@ func (d *decoder) mmx(key uint16) {
 		op -= 8
 		form = mmxUpper
 	case op == 0x70:
-		d.mmxRow(vecRow{mmxShuffle, withImm}, form)
+		d.mmxRow(&vecRow{kind: withImm, op: vecOp(mmxShuffle)}, form)
 		return
 	case op == 0x6c || op == 0x6d:
 		return
 	}
-	d.mmxRow(sseRows[0x6600|uint16(op)], form)
+	d.mmxRow(sseRows.find(0x6600|uint16(op)), form)
 }
 
 // mmxRow makes the instruction one of a row on vectors of 16 bytes.
-func (d *decoder) mmxRow(row vecRow, form uint8) {
-	if row.vec == nil {
+func (d *decoder) mmxRow(row *vecRow, form uint8) {
+	if row == nil {
 		return
 	}
 	d.modrm()
 	if row.kind&withImm != 0 {
 		d.imm = uint64(d.byte())
 	}
-	d.fn, d.vec, d.op = mmxOp, row.vec, form
+	d.fn, d.vec, d.op = mmxOp, row.operation(), form
 }
 
 // mmx38 decodes those of SSSE3.
@@ -86,22 +86,22 @@ func (d *decoder) mmx38(op uint8) {
 		form = mmxJoin
 	}
 	d.sz = 3
-	d.mmxRow(rows38[op], form)
+	d.mmxRow(rows38.find(uint16(op)), form)
 }
 
 func mmxAlign(_ *core, d, s xmm, imm uint8) xmm   { return psrldq(xmm{s.lo, d.lo}, uint64(imm)) }
 func mmxShuffle(_ *core, _, s xmm, imm uint8) xmm { return xmm{lo: shuffle4(s.lo, imm)} }
 
 // mmxMoves are those that are not of the form mm, mm/memory.
-var mmxMoves = map[uint16]vecMove{
-	0x006e: {fn: mmxLoad}, 0x007e: {fn: mmxStore},
-	0x006f: {fn: mmxLoad, op: 1}, 0x007f: {fn: mmxStore, op: 1}, 0x00e7: {fn: mmxStore, op: 1, mem: true},
-	0x00c4: {fn: mmxInsert, imm: true}, 0x00c5: {fn: mmxExtract, reg: true, imm: true},
-	0x00d7: {fn: mmxMask, reg: true}, 0x00f7: {fn: maskmovq, reg: true},
-	0xf3d6: {fn: movq2dq, reg: true}, 0xf2d6: {fn: movdq2q, reg: true},
-	0x002a: {fn: cvtpi2x}, 0x662a: {fn: cvtpi2x, op: 1},
-	0x002c: {fn: cvtx2pi, op: src64}, 0x002d: {fn: cvtx2pi, op: src64},
-	0x662c: {fn: cvtx2pi, op: src128}, 0x662d: {fn: cvtx2pi, op: src128},
+var mmxMoves = vecMoves{
+	{key: 0x006e, fn: mmxLoad}, {key: 0x007e, fn: mmxStore},
+	{key: 0x006f, fn: mmxLoad, op: 1}, {key: 0x007f, fn: mmxStore, op: 1}, {key: 0x00e7, fn: mmxStore, op: 1, mem: true},
+	{key: 0x00c4, fn: mmxInsert, imm: true}, {key: 0x00c5, fn: mmxExtract, reg: true, imm: true},
+	{key: 0x00d7, fn: mmxMask, reg: true}, {key: 0x00f7, fn: maskmovq, reg: true},
+	{key: 0xf3d6, fn: movq2dq, reg: true}, {key: 0xf2d6, fn: movdq2q, reg: true},
+	{key: 0x002a, fn: cvtpi2x}, {key: 0x662a, fn: cvtpi2x, op: 1},
+	{key: 0x002c, fn: cvtx2pi, op: src64}, {key: 0x002d, fn: cvtx2pi, op: src64},
+	{key: 0x662c, fn: cvtx2pi, op: src128}, {key: 0x662d, fn: cvtx2pi, op: src128},
 }
 
 // enterMMX makes all registers of the x87 those of MMX.
@@ -284,9 +284,9 @@ func cvtx2pi(c *core, in *inst) bool {
 	}
 	c.fx = 0
 	if in.op == src64 {
-		s = ps2dq(in.imm != 0)(c, s, xmm{lo: s.lo}, 0)
+		s = ps2dq(in.imm != 0).do(c, s, xmm{lo: s.lo}, 0)
 	} else {
-		s = pd2dq(in.imm != 0)(c, s, s, 0)
+		s = pd2dq(in.imm != 0).do(c, s, s, 0)
 	}
 	if c.enterMMX(); !c.raise() {
 		return false

@@ -21,8 +21,30 @@ const (
 
 // vecRow is an instruction of the form xmm, xmm/memory.
 type vecRow struct {
-	vec  vecOp
+	key  uint16 // prefix and opcode
 	kind uint8
+	op   vector
+}
+
+// vecRows are rows in any order.
+type vecRows []vecRow
+
+// find is the row of a key, or nil.
+func (t vecRows) find(key uint16) *vecRow {
+	for i := range t {
+		if t[i].key == key {
+			return &t[i]
+		}
+	}
+	return nil
+}
+
+// operation is what the row does, as a function.
+func (r *vecRow) operation() vecOp {
+	if f, ok := r.op.(vecOp); ok {
+		return f
+	}
+	return r.op.do
 }
 
 // prefix is the mandatory prefix: 0xf3, 0xf2, 0x66 or 0.
@@ -44,9 +66,9 @@ func (d *decoder) sse(op uint8) {
 		return
 	}
 	key := d.prefix() | uint16(op)
-	if row, ok := sseRows[key]; ok {
+	if row := sseRows.find(key); row != nil {
 		d.modrm()
-		d.row(row)
+		d.row(*row)
 		return
 	}
 	if op >= 0x71 && op <= 0x73 && key>>8 == 0x66 {
@@ -54,11 +76,11 @@ func (d *decoder) sse(op uint8) {
 		row := vecShiftImm[(op-0x71)<<3|d.ext]
 		d.imm = uint64(d.byte())
 		if row != nil && !d.mem {
-			d.reg, d.vec, d.fn, d.flags = d.rm, row, vecReg, flagsNone
+			d.reg, d.vec, d.fn, d.flags = d.rm, row.do, vecReg, flagsNone
 		}
 		return
 	}
-	if move, ok := sseMoves[key]; ok {
+	if move := sseMoves.find(key); move != nil {
 		d.modrm()
 		if move.fn == nil || d.mem && move.reg || !d.mem && move.mem {
 			return
@@ -85,7 +107,7 @@ func (d *decoder) row(row vecRow) {
 	if !d.mem && row.kind&onlyMemory != 0 {
 		return
 	}
-	d.vec, d.op = row.vec, row.kind&srcMask
+	d.vec, d.op = row.operation(), row.kind&srcMask
 	switch {
 	case row.kind&floating != 0:
 		d.fn = vecFloat
@@ -182,33 +204,45 @@ func (c *core) raise() bool {
 
 // vecMove is a move with its own handler.
 type vecMove struct {
+	key      uint16
 	fn       handler
 	op       uint8
 	reg, mem bool // only a register, only memory
 	imm      bool
 }
 
-var sseMoves = map[uint16]vecMove{
-	0x0010: {fn: movLoad, op: src128u}, 0x6610: {fn: movLoad, op: src128u},
-	0x0011: {fn: movStore, op: src128u}, 0x6611: {fn: movStore, op: src128u},
-	0xf310: {fn: movScalar, op: src32}, 0xf210: {fn: movScalar, op: src64},
-	0xf311: {fn: movScalarStore, op: src32}, 0xf211: {fn: movScalarStore, op: src64},
-	0x0012: {fn: movLow}, 0x6612: {fn: movLow, mem: true},
-	0x0013: {fn: movLowStore, mem: true}, 0x6613: {fn: movLowStore, mem: true},
-	0x0016: {fn: movHigh}, 0x6616: {fn: movHigh, mem: true},
-	0x0017: {fn: movHighStore, mem: true}, 0x6617: {fn: movHighStore, mem: true},
-	0x0028: {fn: movLoad, op: src128}, 0x6628: {fn: movLoad, op: src128},
-	0x0029: {fn: movStore, op: src128}, 0x6629: {fn: movStore, op: src128},
-	0x002b: {fn: movStore, op: src128, mem: true}, 0x662b: {fn: movStore, op: src128, mem: true},
-	0x66e7: {fn: movStore, op: src128, mem: true},
-	0x0050: {fn: movmskps, reg: true}, 0x6650: {fn: movmskpd, reg: true}, 0x66d7: {fn: pmovmskb, reg: true},
-	0x666e: {fn: movdLoad}, 0x667e: {fn: movdStore},
-	0x666f: {fn: movLoad, op: src128}, 0xf36f: {fn: movLoad, op: src128u},
-	0x667f: {fn: movStore, op: src128}, 0xf37f: {fn: movStore, op: src128u},
-	0xf37e: {fn: movqLoad}, 0x66d6: {fn: movqStore},
-	0xf2f0: {fn: movLoad, op: src128u, mem: true},
-	0x66c4: {fn: pinsrw, imm: true}, 0x66c5: {fn: pextrwReg, reg: true, imm: true},
-	0x66f7: {fn: maskmovdqu, reg: true},
+type vecMoves []vecMove
+
+func (t vecMoves) find(key uint16) *vecMove {
+	for i := range t {
+		if t[i].key == key {
+			return &t[i]
+		}
+	}
+	return nil
+}
+
+var sseMoves = vecMoves{
+	{key: 0x0010, fn: movLoad, op: src128u}, {key: 0x6610, fn: movLoad, op: src128u},
+	{key: 0x0011, fn: movStore, op: src128u}, {key: 0x6611, fn: movStore, op: src128u},
+	{key: 0xf310, fn: movScalar, op: src32}, {key: 0xf210, fn: movScalar, op: src64},
+	{key: 0xf311, fn: movScalarStore, op: src32}, {key: 0xf211, fn: movScalarStore, op: src64},
+	{key: 0x0012, fn: movLow}, {key: 0x6612, fn: movLow, mem: true},
+	{key: 0x0013, fn: movLowStore, mem: true}, {key: 0x6613, fn: movLowStore, mem: true},
+	{key: 0x0016, fn: movHigh}, {key: 0x6616, fn: movHigh, mem: true},
+	{key: 0x0017, fn: movHighStore, mem: true}, {key: 0x6617, fn: movHighStore, mem: true},
+	{key: 0x0028, fn: movLoad, op: src128}, {key: 0x6628, fn: movLoad, op: src128},
+	{key: 0x0029, fn: movStore, op: src128}, {key: 0x6629, fn: movStore, op: src128},
+	{key: 0x002b, fn: movStore, op: src128, mem: true}, {key: 0x662b, fn: movStore, op: src128, mem: true},
+	{key: 0x66e7, fn: movStore, op: src128, mem: true},
+	{key: 0x0050, fn: movmskps, reg: true}, {key: 0x6650, fn: movmskpd, reg: true}, {key: 0x66d7, fn: pmovmskb, reg: true},
+	{key: 0x666e, fn: movdLoad}, {key: 0x667e, fn: movdStore},
+	{key: 0x666f, fn: movLoad, op: src128}, {key: 0xf36f, fn: movLoad, op: src128u},
+	{key: 0x667f, fn: movStore, op: src128}, {key: 0xf37f, fn: movStore, op: src128u},
+	{key: 0xf37e, fn: movqLoad}, {key: 0x66d6, fn: movqStore},
+	{key: 0xf2f0, fn: movLoad, op: src128u, mem: true},
+	{key: 0x66c4, fn: pinsrw, imm: true}, {key: 0x66c5, fn: pextrwReg, reg: true, imm: true},
+	{key: 0x66f7, fn: maskmovdqu, reg: true},
 }
 
 func movLoad(c *core, in *inst) bool {

@@ -4,9 +4,9 @@ package x86
 
 // sse38 decodes the vector instructions of the opcode map 0f 38.
 func (d *decoder) sse38(op uint8) {
-	if row, ok := rows38[op]; ok && d.prefix() == 0x6600 {
+	if row := rows38.find(uint16(op)); row != nil && d.prefix() == 0x6600 {
 		d.modrm()
-		d.row(row)
+		d.row(*row)
 	} else if d.prefix() == 0 {
 		d.mmx38(op)
 	}
@@ -17,15 +17,14 @@ func (d *decoder) three3a() {
 	op := d.byte()
 	if op == 0x0f && d.prefix() == 0 && !d.bad {
 		d.sz = 3
-		d.mmxRow(vecRow{mmxAlign, withImm}, mmxLanes)
+		d.mmxRow(&vecRow{kind: withImm, op: vecOp(mmxAlign)}, mmxLanes)
 	}
 	if d.bad || d.prefix() != 0x6600 {
 		return
 	}
-	if row, ok := rows3a[op]; ok {
+	if row := rows3a.find(uint16(op)); row != nil {
 		d.modrm()
-		row.kind |= withImm
-		d.row(row)
+		d.row(vecRow{kind: row.kind | withImm, op: row.op})
 		if op == 0x21 && d.mem {
 			d.imm &= 0x3f // memory has but one lane
 		}
@@ -102,22 +101,23 @@ func pshufb(d, s xmm) xmm {
 }
 
 // pairs16 and pairs32 are the horizontal operations.
-func pairs16(f func(a, b uint16) uint16) vecOp {
-	return func(_ *core, d, s xmm, _ uint8) xmm {
-		x, y := d.w(), s.w()
-		var r [8]uint16
-		for i := range 4 {
-			r[i], r[i+4] = f(x[2*i], x[2*i+1]), f(y[2*i], y[2*i+1])
-		}
-		return fromW(r)
+type (
+	pairs16 func(a, b uint16) uint16
+	pairs32 func(a, b uint32) uint32
+)
+
+func (f pairs16) do(_ *core, d, s xmm, _ uint8) xmm {
+	x, y := d.w(), s.w()
+	var r [8]uint16
+	for i := range 4 {
+		r[i], r[i+4] = f(x[2*i], x[2*i+1]), f(y[2*i], y[2*i+1])
 	}
+	return fromW(r)
 }
 
-func pairs32(f func(a, b uint32) uint32) vecOp {
-	return func(_ *core, d, s xmm, _ uint8) xmm {
-		x, y := d.d(), s.d()
-		return fromD([4]uint32{f(x[0], x[1]), f(x[2], x[3]), f(y[0], y[1]), f(y[2], y[3])})
-	}
+func (f pairs32) do(_ *core, d, s xmm, _ uint8) xmm {
+	x, y := d.d(), s.d()
+	return fromD([4]uint32{f(x[0], x[1]), f(x[2], x[3]), f(y[0], y[1]), f(y[2], y[3])})
 }
 
 func pmaddubsw(d, s xmm) xmm {
@@ -154,49 +154,53 @@ func palignr(d, s xmm, imm uint8) xmm {
 }
 
 // extend widens lanes of from bytes to lanes of to bytes.
-func extend(from, to uint, sign bool) vecOp {
-	return func(_ *core, _, s xmm, _ uint8) xmm {
-		b := s.b()
-		var r [16]uint8
-		for i := range 16 / to {
-			fill := uint8(0)
-			if sign && b[(i+1)*from-1]&0x80 != 0 {
-				fill = 0xff
-			}
-			for j := range to {
-				if r[i*to+j] = fill; j < from {
-					r[i*to+j] = b[i*from+j]
-				}
-			}
-		}
-		return fromB(r)
-	}
+type extend struct {
+	from, to uint
+	sign     bool
 }
 
-// blendImm takes lanes of n bytes from s where the immediate says so.
-func blendImm(n uint) vecOp {
-	return func(_ *core, d, s xmm, imm uint8) xmm {
-		x, y := d.b(), s.b()
-		for i := range uint(16) {
-			if imm>>(i/n)&1 != 0 {
-				x[i] = y[i]
+func (e extend) do(_ *core, _, s xmm, _ uint8) xmm {
+	b := s.b()
+	var r [16]uint8
+	for i := range 16 / e.to {
+		fill := uint8(0)
+		if e.sign && b[(i+1)*e.from-1]&0x80 != 0 {
+			fill = 0xff
+		}
+		for j := range e.to {
+			if r[i*e.to+j] = fill; j < e.from {
+				r[i*e.to+j] = b[i*e.from+j]
 			}
 		}
-		return fromB(x)
 	}
+	return fromB(r)
 }
 
-// blendMask takes lanes of n bytes from s where the highest bit in xmm0 is set.
-func blendMask(n uint) vecOp {
-	return func(c *core, d, s xmm, _ uint8) xmm {
-		x, y, m := d.b(), s.b(), c.x[0].b()
-		for i := range uint(16) {
-			if m[i|(n-1)]&0x80 != 0 {
-				x[i] = y[i]
-			}
+// blendImm takes lanes of so many bytes from s where the immediate says so,
+// blendMask where the highest bit in xmm0 is set.
+type (
+	blendImm  uint
+	blendMask uint
+)
+
+func (n blendImm) do(_ *core, d, s xmm, imm uint8) xmm {
+	x, y := d.b(), s.b()
+	for i := range blendImm(16) {
+		if imm>>(i/n)&1 != 0 {
+			x[i] = y[i]
 		}
-		return fromB(x)
 	}
+	return fromB(x)
+}
+
+func (n blendMask) do(c *core, d, s xmm, _ uint8) xmm {
+	x, y, m := d.b(), s.b(), c.x[0].b()
+	for i := range blendMask(16) {
+		if m[i|(n-1)]&0x80 != 0 {
+			x[i] = y[i]
+		}
+	}
+	return fromB(x)
 }
 
 func ptest(_ *core, d, s xmm, _ uint8) xmm {
@@ -292,51 +296,51 @@ func dppd(c *core, d, s xmm, imm uint8) xmm {
 func abs[T int8 | int16 | int32](v T) T { return signed(v, v) }
 
 // rows38 are the SSSE3, SSE4.1 and SSE4.2 instructions behind 66 0f 38.
-var rows38 = map[uint8]vecRow{
-	0x00: {vec: wide(pshufb)},
-	0x01: {vec: pairs16(func(a, b uint16) uint16 { return a + b })},
-	0x02: {vec: pairs32(func(a, b uint32) uint32 { return a + b })},
-	0x03: {vec: pairs16(func(a, b uint16) uint16 { return ss16(ext16(a) + ext16(b)) })},
-	0x04: {vec: wide(pmaddubsw)},
-	0x05: {vec: pairs16(func(a, b uint16) uint16 { return a - b })},
-	0x06: {vec: pairs32(func(a, b uint32) uint32 { return a - b })},
-	0x07: {vec: pairs16(func(a, b uint16) uint16 { return ss16(ext16(a) - ext16(b)) })},
-	0x08: {vec: each8(func(a, b uint8) uint8 { return uint8(signed(int8(a), int8(b))) })},
-	0x09: {vec: each16(func(a, b uint16) uint16 { return uint16(signed(int16(a), int16(b))) })},
-	0x0a: {vec: each32(func(a, b uint32) uint32 { return uint32(signed(int32(a), int32(b))) })},
-	0x0b: {vec: each16(func(a, b uint16) uint16 { return uint16((ext16(a)*ext16(b)>>14 + 1) >> 1) })},
-	0x10: {vec: blendMask(1)}, 0x14: {vec: blendMask(4)}, 0x15: {vec: blendMask(8)},
-	0x17: {ptest, onlyFlags},
-	0x1c: {vec: each8(func(_, b uint8) uint8 { return uint8(abs(int8(b))) })},
-	0x1d: {vec: each16(func(_, b uint16) uint16 { return uint16(abs(int16(b))) })},
-	0x1e: {vec: each32(func(_, b uint32) uint32 { return uint32(abs(int32(b))) })},
-	0x20: {extend(1, 2, true), src64}, 0x21: {extend(1, 4, true), src32}, 0x22: {extend(1, 8, true), src16},
-	0x23: {extend(2, 4, true), src64}, 0x24: {extend(2, 8, true), src32}, 0x25: {extend(4, 8, true), src64},
-	0x28: {vec: each64(func(a, b uint64) uint64 { return uint64(int64(int32(a)) * int64(int32(b))) })},
-	0x29: {vec: each64(func(a, b uint64) uint64 { return -b2u(a == b) })},
-	0x2a: {vec: wide(func(_, s xmm) xmm { return s }), kind: onlyMemory},
-	0x2b: {vec: pack32(us16)},
-	0x30: {extend(1, 2, false), src64}, 0x31: {extend(1, 4, false), src32}, 0x32: {extend(1, 8, false), src16},
-	0x33: {extend(2, 4, false), src64}, 0x34: {extend(2, 8, false), src32}, 0x35: {extend(4, 8, false), src64},
-	0x37: {vec: each64(func(a, b uint64) uint64 { return -b2u(int64(a) > int64(b)) })},
-	0x38: {vec: each8(func(a, b uint8) uint8 { return uint8(min(int8(a), int8(b))) })},
-	0x39: {vec: each32(func(a, b uint32) uint32 { return uint32(min(int32(a), int32(b))) })},
-	0x3a: {vec: each16(func(a, b uint16) uint16 { return min(a, b) })},
-	0x3b: {vec: each32(func(a, b uint32) uint32 { return min(a, b) })},
-	0x3c: {vec: each8(func(a, b uint8) uint8 { return uint8(max(int8(a), int8(b))) })},
-	0x3d: {vec: each32(func(a, b uint32) uint32 { return uint32(max(int32(a), int32(b))) })},
-	0x3e: {vec: each16(func(a, b uint16) uint16 { return max(a, b) })},
-	0x3f: {vec: each32(func(a, b uint32) uint32 { return max(a, b) })},
-	0x40: {vec: each32(func(a, b uint32) uint32 { return a * b })},
-	0x41: {vec: wide(phminposuw)},
+var rows38 = vecRows{
+	{0x00, 0, wide(pshufb)},
+	{0x01, 0, pairs16(func(a, b uint16) uint16 { return a + b })},
+	{0x02, 0, pairs32(func(a, b uint32) uint32 { return a + b })},
+	{0x03, 0, pairs16(func(a, b uint16) uint16 { return ss16(ext16(a) + ext16(b)) })},
+	{0x04, 0, wide(pmaddubsw)},
+	{0x05, 0, pairs16(func(a, b uint16) uint16 { return a - b })},
+	{0x06, 0, pairs32(func(a, b uint32) uint32 { return a - b })},
+	{0x07, 0, pairs16(func(a, b uint16) uint16 { return ss16(ext16(a) - ext16(b)) })},
+	{0x08, 0, each8(func(a, b uint8) uint8 { return uint8(signed(int8(a), int8(b))) })},
+	{0x09, 0, each16(func(a, b uint16) uint16 { return uint16(signed(int16(a), int16(b))) })},
+	{0x0a, 0, each32(func(a, b uint32) uint32 { return uint32(signed(int32(a), int32(b))) })},
+	{0x0b, 0, each16(func(a, b uint16) uint16 { return uint16((ext16(a)*ext16(b)>>14 + 1) >> 1) })},
+	{0x10, 0, blendMask(1)}, {0x14, 0, blendMask(4)}, {0x15, 0, blendMask(8)},
+	{0x17, onlyFlags, vecOp(ptest)},
+	{0x1c, 0, each8(func(_, b uint8) uint8 { return uint8(abs(int8(b))) })},
+	{0x1d, 0, each16(func(_, b uint16) uint16 { return uint16(abs(int16(b))) })},
+	{0x1e, 0, each32(func(_, b uint32) uint32 { return uint32(abs(int32(b))) })},
+	{0x20, src64, extend{1, 2, true}}, {0x21, src32, extend{1, 4, true}}, {0x22, src16, extend{1, 8, true}},
+	{0x23, src64, extend{2, 4, true}}, {0x24, src32, extend{2, 8, true}}, {0x25, src64, extend{4, 8, true}},
+	{0x28, 0, each64(func(a, b uint64) uint64 { return uint64(int64(int32(a)) * int64(int32(b))) })},
+	{0x29, 0, each64(func(a, b uint64) uint64 { return -b2u(a == b) })},
+	{0x2a, onlyMemory, wide(func(_, s xmm) xmm { return s })},
+	{0x2b, 0, pack32(us16)},
+	{0x30, src64, extend{1, 2, false}}, {0x31, src32, extend{1, 4, false}}, {0x32, src16, extend{1, 8, false}},
+	{0x33, src64, extend{2, 4, false}}, {0x34, src32, extend{2, 8, false}}, {0x35, src64, extend{4, 8, false}},
+	{0x37, 0, each64(func(a, b uint64) uint64 { return -b2u(int64(a) > int64(b)) })},
+	{0x38, 0, each8(func(a, b uint8) uint8 { return uint8(min(int8(a), int8(b))) })},
+	{0x39, 0, each32(func(a, b uint32) uint32 { return uint32(min(int32(a), int32(b))) })},
+	{0x3a, 0, each16(func(a, b uint16) uint16 { return min(a, b) })},
+	{0x3b, 0, each32(func(a, b uint32) uint32 { return min(a, b) })},
+	{0x3c, 0, each8(func(a, b uint8) uint8 { return uint8(max(int8(a), int8(b))) })},
+	{0x3d, 0, each32(func(a, b uint32) uint32 { return uint32(max(int32(a), int32(b))) })},
+	{0x3e, 0, each16(func(a, b uint16) uint16 { return max(a, b) })},
+	{0x3f, 0, each32(func(a, b uint32) uint32 { return max(a, b) })},
+	{0x40, 0, each32(func(a, b uint32) uint32 { return a * b })},
+	{0x41, 0, wide(phminposuw)},
 }
 
 // rows3a are those behind 66 0f 3a, all of which have an immediate.
-var rows3a = map[uint8]vecRow{
-	0x08: {withImmediate(ps, roundTo), floating}, 0x09: {withImmediate(pd, roundTo), floating},
-	0x0a: {withImmediate(ss, roundTo), floating | src32}, 0x0b: {withImmediate(sd, roundTo), floating | src64},
-	0x0c: {vec: blendImm(4)}, 0x0d: {vec: blendImm(8)}, 0x0e: {vec: blendImm(2)},
-	0x0f: {vec: wideImm(palignr)},
-	0x21: {vec: wideImm(insertps), kind: src32},
-	0x40: {dpps, floating}, 0x41: {dppd, floating}, 0x42: {vec: wideImm(mpsadbw)},
+var rows3a = vecRows{
+	{0x08, floating, psImm(roundTo)}, {0x09, floating, pdImm(roundTo)},
+	{0x0a, floating | src32, ssImm(roundTo)}, {0x0b, floating | src64, sdImm(roundTo)},
+	{0x0c, 0, blendImm(4)}, {0x0d, 0, blendImm(8)}, {0x0e, 0, blendImm(2)},
+	{0x0f, 0, wideImm(palignr)},
+	{0x21, src32, wideImm(insertps)},
+	{0x40, floating, vecOp(dpps)}, {0x41, floating, vecOp(dppd)}, {0x42, 0, wideImm(mpsadbw)},
 }

@@ -4,43 +4,53 @@ package x86
 
 import "math"
 
-// ps, pd, ss and sd make vector operations of an operation on numbers.
-func ps(op fop) vecOp {
-	return func(c *core, d, s xmm, _ uint8) xmm {
-		x, y := d.d(), s.d()
-		for i := range x {
-			x[i] = uint32(op(c, &single, uint64(x[i]), uint64(y[i])))
-		}
-		return fromD(x)
+// ps, pd, ss and sd are an operation on the numbers of vectors.
+type (
+	ps fop
+	pd fop
+	ss fop
+	sd fop
+)
+
+func (op ps) do(c *core, d, s xmm, _ uint8) xmm {
+	x, y := d.d(), s.d()
+	for i := range x {
+		x[i] = uint32(op(c, &single, uint64(x[i]), uint64(y[i])))
 	}
+	return fromD(x)
 }
 
-func pd(op fop) vecOp {
-	return func(c *core, d, s xmm, _ uint8) xmm {
-		return xmm{op(c, &double, d.lo, s.lo), op(c, &double, d.hi, s.hi)}
-	}
+func (op pd) do(c *core, d, s xmm, _ uint8) xmm {
+	return xmm{op(c, &double, d.lo, s.lo), op(c, &double, d.hi, s.hi)}
 }
 
-func ss(op fop) vecOp {
-	return func(c *core, d, s xmm, _ uint8) xmm {
-		d.lo = d.lo&^0xffffffff | op(c, &single, d.lo&0xffffffff, s.lo&0xffffffff)
-		return d
-	}
+func (op ss) do(c *core, d, s xmm, _ uint8) xmm {
+	d.lo = d.lo&^0xffffffff | op(c, &single, d.lo&0xffffffff, s.lo&0xffffffff)
+	return d
 }
 
-func sd(op fop) vecOp {
-	return func(c *core, d, s xmm, _ uint8) xmm {
-		d.lo = op(c, &double, d.lo, s.lo)
-		return d
-	}
+func (op sd) do(c *core, d, s xmm, _ uint8) xmm {
+	d.lo = op(c, &double, d.lo, s.lo)
+	return d
 }
 
-// withImmediate makes vector operations of one that takes the immediate.
-func withImmediate(make func(fop) vecOp, f func(c *core, f *format, a, b uint64, imm uint8) uint64) vecOp {
-	return func(c *core, d, s xmm, imm uint8) xmm {
-		return make(func(c *core, ff *format, a, b uint64) uint64 { return f(c, ff, a, b, imm) })(c, d, s, 0)
-	}
+// psImm to sdImm are the same with an operation that takes the immediate.
+type (
+	fopImm func(c *core, f *format, a, b uint64, imm uint8) uint64
+	psImm  fopImm
+	pdImm  fopImm
+	ssImm  fopImm
+	sdImm  fopImm
+)
+
+func (f fopImm) with(imm uint8) fop {
+	return func(c *core, ff *format, a, b uint64) uint64 { return f(c, ff, a, b, imm) }
 }
+
+func (f psImm) do(c *core, d, s xmm, imm uint8) xmm { return ps(fopImm(f).with(imm)).do(c, d, s, 0) }
+func (f pdImm) do(c *core, d, s xmm, imm uint8) xmm { return pd(fopImm(f).with(imm)).do(c, d, s, 0) }
+func (f ssImm) do(c *core, d, s xmm, imm uint8) xmm { return ss(fopImm(f).with(imm)).do(c, d, s, 0) }
+func (f sdImm) do(c *core, d, s xmm, imm uint8) xmm { return sd(fopImm(f).with(imm)).do(c, d, s, 0) }
 
 func compareMask(c *core, f *format, a, b uint64, imm uint8) uint64 {
 	return -b2u(c.compare(f, a, b, imm)) & (f.sign<<1 - 1)
@@ -48,37 +58,44 @@ func compareMask(c *core, f *format, a, b uint64, imm uint8) uint64 {
 
 func roundTo(c *core, f *format, _, b uint64, imm uint8) uint64 { return c.toIntegral(f, b, imm) }
 
-func comiss(signals bool) vecOp {
-	return func(c *core, d, s xmm, _ uint8) xmm {
-		return xmm{lo: c.ordered(&single, d.lo&0xffffffff, s.lo&0xffffffff, signals)}
-	}
+// comiss and comisd are the comparisons that leave flags; true says that quiet
+// NaNs are invalid.
+type (
+	comiss bool
+	comisd bool
+)
+
+func (signals comiss) do(c *core, d, s xmm, _ uint8) xmm {
+	return xmm{lo: c.ordered(&single, d.lo&0xffffffff, s.lo&0xffffffff, bool(signals))}
 }
 
-func comisd(signals bool) vecOp {
-	return func(c *core, d, s xmm, _ uint8) xmm { return xmm{lo: c.ordered(&double, d.lo, s.lo, signals)} }
+func (signals comisd) do(c *core, d, s xmm, _ uint8) xmm {
+	return xmm{lo: c.ordered(&double, d.lo, s.lo, bool(signals))}
 }
 
-func ps2dq(truncate bool) vecOp {
-	return func(c *core, _, s xmm, _ uint8) xmm {
-		y, mode := s.d(), c.rounding()
-		if truncate {
-			mode = 3
-		}
-		for i := range y {
-			y[i] = uint32(c.toInt(&single, uint64(y[i]), 32, mode))
-		}
-		return fromD(y)
+// ps2dq and pd2dq are conversions to integers, which truncate if true.
+type (
+	ps2dq bool
+	pd2dq bool
+)
+
+func (truncate ps2dq) do(c *core, _, s xmm, _ uint8) xmm {
+	y, mode := s.d(), c.rounding()
+	if truncate {
+		mode = 3
 	}
+	for i := range y {
+		y[i] = uint32(c.toInt(&single, uint64(y[i]), 32, mode))
+	}
+	return fromD(y)
 }
 
-func pd2dq(truncate bool) vecOp {
-	return func(c *core, _, s xmm, _ uint8) xmm {
-		mode := c.rounding()
-		if truncate {
-			mode = 3
-		}
-		return xmm{lo: c.toInt(&double, s.lo, 32, mode) | c.toInt(&double, s.hi, 32, mode)<<32}
+func (truncate pd2dq) do(c *core, _, s xmm, _ uint8) xmm {
+	mode := c.rounding()
+	if truncate {
+		mode = 3
 	}
+	return xmm{lo: c.toInt(&double, s.lo, 32, mode) | c.toInt(&double, s.hi, 32, mode)<<32}
 }
 
 func cvtdq2ps(c *core, _, s xmm, _ uint8) xmm {
@@ -109,19 +126,20 @@ func cvtsd2ss(c *core, d, s xmm, _ uint8) xmm {
 	return xmm{d.lo&^0xffffffff | c.convert(&double, &single, s.lo), d.hi}
 }
 
-// horizontal is haddps and its kin.
-func horizontalPS(op fop) vecOp {
-	return func(c *core, d, s xmm, _ uint8) xmm {
-		x, y := d.d(), s.d()
-		f := func(a, b uint32) uint32 { return uint32(op(c, &single, uint64(a), uint64(b))) }
-		return fromD([4]uint32{f(x[0], x[1]), f(x[2], x[3]), f(y[0], y[1]), f(y[2], y[3])})
-	}
+// horizontalPS and horizontalPD are haddps and its kin.
+type (
+	horizontalPS fop
+	horizontalPD fop
+)
+
+func (op horizontalPS) do(c *core, d, s xmm, _ uint8) xmm {
+	x, y := d.d(), s.d()
+	f := func(a, b uint32) uint32 { return uint32(op(c, &single, uint64(a), uint64(b))) }
+	return fromD([4]uint32{f(x[0], x[1]), f(x[2], x[3]), f(y[0], y[1]), f(y[2], y[3])})
 }
 
-func horizontalPD(op fop) vecOp {
-	return func(c *core, d, s xmm, _ uint8) xmm {
-		return xmm{op(c, &double, d.lo, d.hi), op(c, &double, s.lo, s.hi)}
-	}
+func (op horizontalPD) do(c *core, d, s xmm, _ uint8) xmm {
+	return xmm{op(c, &double, d.lo, d.hi), op(c, &double, s.lo, s.hi)}
 }
 
 func addsubps(c *core, d, s xmm, _ uint8) xmm {
@@ -136,80 +154,77 @@ func addsubpd(c *core, d, s xmm, _ uint8) xmm {
 	return xmm{fsub(c, &double, d.lo, s.lo), fadd(c, &double, d.hi, s.hi)}
 }
 
-// estimate is rcpps and rsqrtps, whose results need to be right in 12 bits: the
-// exact ones, rounded to that.
-func estimate(f func(x float64) float64) fop {
-	return func(_ *core, ff *format, _, b uint64) uint64 {
-		x := math.Float32frombits(uint32(b))
-		if ff.denormal(b) {
-			x = math.Float32frombits(uint32(b & ff.sign))
-		}
-		if ff.isNaN(b) {
-			return b | ff.quiet()
-		}
-		r := f(float64(x))
-		if math.IsNaN(r) {
-			return ff.qnan
-		}
-		v := uint64(math.Float32bits(float32(r)))
-		if ff.denormal(v) {
-			return v & ff.sign
-		}
-		if ff.isInf(v) || ff.isZero(v) {
-			return v
-		}
-		return v &^ 0x7ff
-	}
+// rcp and rsqrt have results that need to be right in 12 bits: the exact ones,
+// rounded to that.
+func rcp(_ *core, ff *format, _, b uint64) uint64 {
+	return estimate(ff, b, func(x float64) float64 { return 1 / x })
 }
 
-func reciprocal(x float64) float64 { return 1 / x }
-
-func reciprocalRoot(x float64) float64 {
-	if x == 0 {
-		return math.Copysign(math.Inf(1), x)
-	}
-	return 1 / math.Sqrt(x)
+func rsqrt(_ *core, ff *format, _, b uint64) uint64 {
+	return estimate(ff, b, func(x float64) float64 {
+		if x == 0 {
+			return math.Copysign(math.Inf(1), x)
+		}
+		return 1 / math.Sqrt(x)
+	})
 }
 
-var (
-	rcp   = estimate(reciprocal)
-	rsqrt = estimate(reciprocalRoot)
-)
+func estimate(ff *format, b uint64, f func(x float64) float64) uint64 {
+	x := math.Float32frombits(uint32(b))
+	if ff.denormal(b) {
+		x = math.Float32frombits(uint32(b & ff.sign))
+	}
+	if ff.isNaN(b) {
+		return b | ff.quiet()
+	}
+	r := f(float64(x))
+	if math.IsNaN(r) {
+		return ff.qnan
+	}
+	v := uint64(math.Float32bits(float32(r)))
+	if ff.denormal(v) {
+		return v & ff.sign
+	}
+	if ff.isInf(v) || ff.isZero(v) {
+		return v
+	}
+	return v &^ 0x7ff
+}
 
 // floatRows are the vector instructions on floating-point numbers by prefix and
 // opcode.
-var floatRows = map[uint16]vecRow{
-	0x0051: {ps(fsqrt), floating}, 0x6651: {pd(fsqrt), floating}, 0xf351: {ss(fsqrt), floating | src32}, 0xf251: {sd(fsqrt), floating | src64},
-	0x0058: {ps(fadd), floating}, 0x6658: {pd(fadd), floating}, 0xf358: {ss(fadd), floating | src32}, 0xf258: {sd(fadd), floating | src64},
-	0x0059: {ps(fmul), floating}, 0x6659: {pd(fmul), floating}, 0xf359: {ss(fmul), floating | src32}, 0xf259: {sd(fmul), floating | src64},
-	0x005c: {ps(fsub), floating}, 0x665c: {pd(fsub), floating}, 0xf35c: {ss(fsub), floating | src32}, 0xf25c: {sd(fsub), floating | src64},
-	0x005d: {ps(fmin), floating}, 0x665d: {pd(fmin), floating}, 0xf35d: {ss(fmin), floating | src32}, 0xf25d: {sd(fmin), floating | src64},
-	0x005e: {ps(fdiv), floating}, 0x665e: {pd(fdiv), floating}, 0xf35e: {ss(fdiv), floating | src32}, 0xf25e: {sd(fdiv), floating | src64},
-	0x005f: {ps(fmax), floating}, 0x665f: {pd(fmax), floating}, 0xf35f: {ss(fmax), floating | src32}, 0xf25f: {sd(fmax), floating | src64},
+var floatRows = vecRows{
+	{0x0051, floating, ps(fsqrt)}, {0x6651, floating, pd(fsqrt)}, {0xf351, floating | src32, ss(fsqrt)}, {0xf251, floating | src64, sd(fsqrt)},
+	{0x0058, floating, ps(fadd)}, {0x6658, floating, pd(fadd)}, {0xf358, floating | src32, ss(fadd)}, {0xf258, floating | src64, sd(fadd)},
+	{0x0059, floating, ps(fmul)}, {0x6659, floating, pd(fmul)}, {0xf359, floating | src32, ss(fmul)}, {0xf259, floating | src64, sd(fmul)},
+	{0x005c, floating, ps(fsub)}, {0x665c, floating, pd(fsub)}, {0xf35c, floating | src32, ss(fsub)}, {0xf25c, floating | src64, sd(fsub)},
+	{0x005d, floating, ps(fmin)}, {0x665d, floating, pd(fmin)}, {0xf35d, floating | src32, ss(fmin)}, {0xf25d, floating | src64, sd(fmin)},
+	{0x005e, floating, ps(fdiv)}, {0x665e, floating, pd(fdiv)}, {0xf35e, floating | src32, ss(fdiv)}, {0xf25e, floating | src64, sd(fdiv)},
+	{0x005f, floating, ps(fmax)}, {0x665f, floating, pd(fmax)}, {0xf35f, floating | src32, ss(fmax)}, {0xf25f, floating | src64, sd(fmax)},
 
-	0x0052: {ps(rsqrt), 0}, 0xf352: {ss(rsqrt), src32}, 0x0053: {ps(rcp), 0}, 0xf353: {ss(rcp), src32},
+	{0x0052, 0, ps(rsqrt)}, {0xf352, src32, ss(rsqrt)}, {0x0053, 0, ps(rcp)}, {0xf353, src32, ss(rcp)},
 
-	0x00c2: {withImmediate(ps, compareMask), floating | withImm}, 0x66c2: {withImmediate(pd, compareMask), floating | withImm},
-	0xf3c2: {withImmediate(ss, compareMask), floating | withImm | src32}, 0xf2c2: {withImmediate(sd, compareMask), floating | withImm | src64},
+	{0x00c2, floating | withImm, psImm(compareMask)}, {0x66c2, floating | withImm, pdImm(compareMask)},
+	{0xf3c2, floating | withImm | src32, ssImm(compareMask)}, {0xf2c2, floating | withImm | src64, sdImm(compareMask)},
 
-	0x002e: {comiss(false), onlyFlags | src32}, 0x662e: {comisd(false), onlyFlags | src64},
-	0x002f: {comiss(true), onlyFlags | src32}, 0x662f: {comisd(true), onlyFlags | src64},
+	{0x002e, onlyFlags | src32, comiss(false)}, {0x662e, onlyFlags | src64, comisd(false)},
+	{0x002f, onlyFlags | src32, comiss(true)}, {0x662f, onlyFlags | src64, comisd(true)},
 
-	0x005a: {cvtps2pd, floating | src64}, 0x665a: {cvtpd2ps, floating},
-	0xf35a: {cvtss2sd, floating | src32}, 0xf25a: {cvtsd2ss, floating | src64},
-	0x005b: {cvtdq2ps, floating}, 0x665b: {ps2dq(false), floating}, 0xf35b: {ps2dq(true), floating},
-	0x66e6: {pd2dq(true), floating}, 0xf2e6: {pd2dq(false), floating}, 0xf3e6: {cvtdq2pd, floating | src64},
+	{0x005a, floating | src64, vecOp(cvtps2pd)}, {0x665a, floating, vecOp(cvtpd2ps)},
+	{0xf35a, floating | src32, vecOp(cvtss2sd)}, {0xf25a, floating | src64, vecOp(cvtsd2ss)},
+	{0x005b, floating, vecOp(cvtdq2ps)}, {0x665b, floating, ps2dq(false)}, {0xf35b, floating, ps2dq(true)},
+	{0x66e6, floating, pd2dq(true)}, {0xf2e6, floating, pd2dq(false)}, {0xf3e6, floating | src64, vecOp(cvtdq2pd)},
 
-	0xf27c: {horizontalPS(fadd), floating}, 0x667c: {horizontalPD(fadd), floating},
-	0xf27d: {horizontalPS(fsub), floating}, 0x667d: {horizontalPD(fsub), floating},
-	0xf2d0: {addsubps, floating}, 0x66d0: {addsubpd, floating},
+	{0xf27c, floating, horizontalPS(fadd)}, {0x667c, floating, horizontalPD(fadd)},
+	{0xf27d, floating, horizontalPS(fsub)}, {0x667d, floating, horizontalPD(fsub)},
+	{0xf2d0, floating, vecOp(addsubps)}, {0x66d0, floating, vecOp(addsubpd)},
 }
 
 // sseSpecial decodes the conversions between general and vector registers.
 func (d *decoder) sseSpecial(key uint16) {
-	if row, ok := floatRows[key]; ok {
+	if row := floatRows.find(key); row != nil {
 		d.modrm()
-		d.row(row)
+		d.row(*row)
 		return
 	}
 	if key>>8 != 0xf3 && key>>8 != 0xf2 || d.bad {

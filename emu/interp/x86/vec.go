@@ -35,48 +35,60 @@ func fromD(d [4]uint32) xmm {
 	return xmm{uint64(d[0]) | uint64(d[1])<<32, uint64(d[2]) | uint64(d[3])<<32}
 }
 
-// each8 to each64 make vector operations of lane operations.
-func each8(f func(a, b uint8) uint8) vecOp {
-	return func(_ *core, d, s xmm, _ uint8) xmm {
-		x, y := d.b(), s.b()
-		for i := range x {
-			x[i] = f(x[i], y[i])
-		}
-		return fromB(x)
+// vector is what an instruction makes of vectors: an operation, or one on their
+// lanes.
+type vector interface {
+	do(c *core, d, s xmm, imm uint8) xmm
+}
+
+func (f vecOp) do(c *core, d, s xmm, imm uint8) xmm { return f(c, d, s, imm) }
+
+// Operations on lanes of 8 to 64 bits.
+type (
+	each8  func(a, b uint8) uint8
+	each16 func(a, b uint16) uint16
+	each32 func(a, b uint32) uint32
+	each64 func(a, b uint64) uint64
+)
+
+func (f each8) do(_ *core, d, s xmm, _ uint8) xmm {
+	x, y := d.b(), s.b()
+	for i := range x {
+		x[i] = f(x[i], y[i])
 	}
+	return fromB(x)
 }
 
-func each16(f func(a, b uint16) uint16) vecOp {
-	return func(_ *core, d, s xmm, _ uint8) xmm {
-		x, y := d.w(), s.w()
-		for i := range x {
-			x[i] = f(x[i], y[i])
-		}
-		return fromW(x)
+func (f each16) do(_ *core, d, s xmm, _ uint8) xmm {
+	x, y := d.w(), s.w()
+	for i := range x {
+		x[i] = f(x[i], y[i])
 	}
+	return fromW(x)
 }
 
-func each32(f func(a, b uint32) uint32) vecOp {
-	return func(_ *core, d, s xmm, _ uint8) xmm {
-		x, y := d.d(), s.d()
-		for i := range x {
-			x[i] = f(x[i], y[i])
-		}
-		return fromD(x)
+func (f each32) do(_ *core, d, s xmm, _ uint8) xmm {
+	x, y := d.d(), s.d()
+	for i := range x {
+		x[i] = f(x[i], y[i])
 	}
+	return fromD(x)
 }
 
-func each64(f func(a, b uint64) uint64) vecOp {
-	return func(_ *core, d, s xmm, _ uint8) xmm { return xmm{f(d.lo, s.lo), f(d.hi, s.hi)} }
-}
+func (f each64) do(_ *core, d, s xmm, _ uint8) xmm { return xmm{f(d.lo, s.lo), f(d.hi, s.hi)} }
 
-func wide(f func(d, s xmm) xmm) vecOp {
-	return func(_ *core, d, s xmm, _ uint8) xmm { return f(d, s) }
-}
+// Operations on whole vectors.
+type (
+	wide    func(d, s xmm) xmm
+	wideImm func(d, s xmm, imm uint8) xmm
+	low     func(d, s uint64) xmm // on the lower halves
+	high    func(d, s uint64) xmm
+)
 
-func wideImm(f func(d, s xmm, imm uint8) xmm) vecOp {
-	return func(_ *core, d, s xmm, imm uint8) xmm { return f(d, s, imm) }
-}
+func (f wide) do(_ *core, d, s xmm, _ uint8) xmm      { return f(d, s) }
+func (f wideImm) do(_ *core, d, s xmm, imm uint8) xmm { return f(d, s, imm) }
+func (f low) do(_ *core, d, s xmm, _ uint8) xmm       { return f(d.lo, s.lo) }
+func (f high) do(_ *core, d, s xmm, _ uint8) xmm      { return f(d.hi, s.hi) }
 
 func clamp[T int32 | int64](v, lo, hi T) T { return max(lo, min(v, hi)) }
 
@@ -116,37 +128,31 @@ func punpckd(d, s uint64) xmm {
 	return xmm{d&0xffffffff | s<<32, d>>32 | s>>32<<32}
 }
 
-func low(f func(d, s uint64) xmm) vecOp {
-	return func(_ *core, d, s xmm, _ uint8) xmm { return f(d.lo, s.lo) }
-}
-
-func high(f func(d, s uint64) xmm) vecOp {
-	return func(_ *core, d, s xmm, _ uint8) xmm { return f(d.hi, s.hi) }
-}
-
 func unpackLow(d, s xmm) xmm  { return xmm{d.lo, s.lo} }
 func unpackHigh(d, s xmm) xmm { return xmm{d.hi, s.hi} }
 
-func pack16(f func(int32) uint8) vecOp {
-	return func(_ *core, d, s xmm, _ uint8) xmm {
-		x, y := d.w(), s.w()
-		var r [16]uint8
-		for i := range 8 {
-			r[i], r[i+8] = f(ext16(x[i])), f(ext16(y[i]))
-		}
-		return fromB(r)
+// pack16 and pack32 make lanes of half the size.
+type (
+	pack16 func(int32) uint8
+	pack32 func(int32) uint16
+)
+
+func (f pack16) do(_ *core, d, s xmm, _ uint8) xmm {
+	x, y := d.w(), s.w()
+	var r [16]uint8
+	for i := range 8 {
+		r[i], r[i+8] = f(ext16(x[i])), f(ext16(y[i]))
 	}
+	return fromB(r)
 }
 
-func pack32(f func(int32) uint16) vecOp {
-	return func(_ *core, d, s xmm, _ uint8) xmm {
-		x, y := d.d(), s.d()
-		var r [8]uint16
-		for i := range 4 {
-			r[i], r[i+4] = f(int32(x[i])), f(int32(y[i]))
-		}
-		return fromW(r)
+func (f pack32) do(_ *core, d, s xmm, _ uint8) xmm {
+	x, y := d.d(), s.d()
+	var r [8]uint16
+	for i := range 4 {
+		r[i], r[i+4] = f(int32(x[i])), f(int32(y[i]))
 	}
+	return fromW(r)
 }
 
 func pshufd(_, s xmm, imm uint8) xmm {
@@ -198,23 +204,30 @@ func psadbw(d, s xmm) xmm {
 	return xmm{r[0], r[1]}
 }
 
-// Shifts of lanes by a count that is the same for all.
-
-func shiftLanes(width uint, f func(v uint64, n uint) uint64, limit uint64) func(d xmm, n uint64) xmm {
-	mask := uint64(1)<<width - 1
-	if width == 64 {
-		mask = 1<<64 - 1
+// Shifts of lanes by a count that is the same for all, of limit at most; it is in
+// the source or the immediate.
+type (
+	laneShift struct {
+		width uint
+		f     func(v uint64, n uint) uint64
+		limit uint64
 	}
-	half := func(v uint64, n uint) (r uint64) {
-		for i := uint(0); i < 64; i += width {
-			r |= f(v>>i&mask, n) & mask << i
+	byXMM laneShift
+	byImm laneShift
+)
+
+func (f byXMM) do(_ *core, d, s xmm, _ uint8) xmm   { return laneShift(f).shift(d, s.lo) }
+func (f byImm) do(_ *core, d, _ xmm, imm uint8) xmm { return laneShift(f).shift(d, uint64(imm)) }
+
+func (f laneShift) shift(d xmm, n uint64) xmm {
+	mask := uint64(1)<<f.width - 1
+	half := func(v uint64) (r uint64) {
+		for i := uint(0); i < 64; i += f.width {
+			r |= f.f(v>>i&mask, uint(min(n, f.limit))) & mask << i
 		}
 		return r
 	}
-	return func(d xmm, n uint64) xmm {
-		k := uint(min(n, limit))
-		return xmm{half(d.lo, k), half(d.hi, k)}
-	}
+	return xmm{half(d.lo), half(d.hi)}
 }
 
 func shl(v uint64, n uint) uint64   { return v << n }
@@ -222,13 +235,10 @@ func shr(v uint64, n uint) uint64   { return v >> n }
 func sar16(v uint64, n uint) uint64 { return uint64(int64(int16(v)) >> n) }
 func sar32(v uint64, n uint) uint64 { return uint64(int64(int32(v)) >> n) }
 
-func byXMM(f func(d xmm, n uint64) xmm) vecOp {
-	return func(_ *core, d, s xmm, _ uint8) xmm { return f(d, s.lo) }
-}
+// wholeImm are shifts of the whole vector by bytes.
+type wholeImm func(d xmm, n uint64) xmm
 
-func byImm(f func(d xmm, n uint64) xmm) vecOp {
-	return func(_ *core, d, _ xmm, imm uint8) xmm { return f(d, uint64(imm)) }
-}
+func (f wholeImm) do(_ *core, d, _ xmm, imm uint8) xmm { return f(d, uint64(imm)) }
 
 func psrldq(d xmm, n uint64) xmm {
 	switch n *= 8; {
@@ -251,70 +261,70 @@ func pslldq(d xmm, n uint64) xmm {
 }
 
 // vecShiftImm are the groups 12 to 14 (SDM volume 2, table A-6).
-var vecShiftImm = [24]vecOp{
-	2: byImm(shiftLanes(16, shr, 64)), 4: byImm(shiftLanes(16, sar16, 63)), 6: byImm(shiftLanes(16, shl, 64)),
-	10: byImm(shiftLanes(32, shr, 64)), 12: byImm(shiftLanes(32, sar32, 63)), 14: byImm(shiftLanes(32, shl, 64)),
-	18: byImm(shiftLanes(64, shr, 64)), 19: byImm(psrldq), 22: byImm(shiftLanes(64, shl, 64)), 23: byImm(pslldq),
+var vecShiftImm = [24]vector{
+	2: byImm{16, shr, 64}, 4: byImm{16, sar16, 63}, 6: byImm{16, shl, 64},
+	10: byImm{32, shr, 64}, 12: byImm{32, sar32, 63}, 14: byImm{32, shl, 64},
+	18: byImm{64, shr, 64}, 19: wholeImm(psrldq), 22: byImm{64, shl, 64}, 23: wholeImm(pslldq),
 }
 
 // sseRows are the vector instructions of two operands by prefix and opcode.
-var sseRows = map[uint16]vecRow{
-	0x6660: {vec: low(punpckb)}, 0x6661: {vec: low(punpckw)}, 0x6662: {vec: low(punpckd)},
-	0x6663: {vec: pack16(ss8)},
-	0x6664: {vec: each8(func(a, b uint8) uint8 { return ones8(int8(a) > int8(b)) })},
-	0x6665: {vec: each16(func(a, b uint16) uint16 { return ones16(int16(a) > int16(b)) })},
-	0x6666: {vec: each32(func(a, b uint32) uint32 { return ones32(int32(a) > int32(b)) })},
-	0x6667: {vec: pack16(us8)},
-	0x6668: {vec: high(punpckb)}, 0x6669: {vec: high(punpckw)}, 0x666a: {vec: high(punpckd)},
-	0x666b: {vec: pack32(ss16)},
-	0x666c: {vec: wide(unpackLow)}, 0x666d: {vec: wide(unpackHigh)},
-	0x6670: {vec: wideImm(pshufd), kind: withImm},
-	0xf270: {vec: wideImm(pshuflw), kind: withImm}, 0xf370: {vec: wideImm(pshufhw), kind: withImm},
-	0x6674: {vec: each8(func(a, b uint8) uint8 { return ones8(a == b) })},
-	0x6675: {vec: each16(func(a, b uint16) uint16 { return ones16(a == b) })},
-	0x6676: {vec: each32(func(a, b uint32) uint32 { return ones32(a == b) })},
-	0x66d1: {vec: byXMM(shiftLanes(16, shr, 64))}, 0x66d2: {vec: byXMM(shiftLanes(32, shr, 64))},
-	0x66d3: {vec: byXMM(shiftLanes(64, shr, 64))},
-	0x66d4: {vec: each64(func(a, b uint64) uint64 { return a + b })},
-	0x66d5: {vec: each16(func(a, b uint16) uint16 { return a * b })},
-	0x66d8: {vec: each8(func(a, b uint8) uint8 { return us8(int32(a) - int32(b)) })},
-	0x66d9: {vec: each16(func(a, b uint16) uint16 { return us16(int32(a) - int32(b)) })},
-	0x66da: {vec: each8(func(a, b uint8) uint8 { return min(a, b) })},
-	0x66db: {vec: pand}, 0x66df: {vec: pandn}, 0x66eb: {vec: por}, 0x66ef: {vec: pxor},
-	0x66dc: {vec: each8(func(a, b uint8) uint8 { return us8(int32(a) + int32(b)) })},
-	0x66dd: {vec: each16(func(a, b uint16) uint16 { return us16(int32(a) + int32(b)) })},
-	0x66de: {vec: each8(func(a, b uint8) uint8 { return max(a, b) })},
-	0x66e0: {vec: each8(func(a, b uint8) uint8 { return uint8((uint32(a) + uint32(b) + 1) >> 1) })},
-	0x66e1: {vec: byXMM(shiftLanes(16, sar16, 63))}, 0x66e2: {vec: byXMM(shiftLanes(32, sar32, 63))},
-	0x66e3: {vec: each16(func(a, b uint16) uint16 { return uint16((uint32(a) + uint32(b) + 1) >> 1) })},
-	0x66e4: {vec: each16(func(a, b uint16) uint16 { return uint16(uint32(a) * uint32(b) >> 16) })},
-	0x66e5: {vec: each16(func(a, b uint16) uint16 { return uint16(ext16(a) * ext16(b) >> 16) })},
-	0x66e8: {vec: each8(func(a, b uint8) uint8 { return ss8(ext8(a) - ext8(b)) })},
-	0x66e9: {vec: each16(func(a, b uint16) uint16 { return ss16(ext16(a) - ext16(b)) })},
-	0x66ea: {vec: each16(func(a, b uint16) uint16 { return uint16(min(int16(a), int16(b))) })},
-	0x66ec: {vec: each8(func(a, b uint8) uint8 { return ss8(ext8(a) + ext8(b)) })},
-	0x66ed: {vec: each16(func(a, b uint16) uint16 { return ss16(ext16(a) + ext16(b)) })},
-	0x66ee: {vec: each16(func(a, b uint16) uint16 { return uint16(max(int16(a), int16(b))) })},
-	0x66f1: {vec: byXMM(shiftLanes(16, shl, 64))}, 0x66f2: {vec: byXMM(shiftLanes(32, shl, 64))},
-	0x66f3: {vec: byXMM(shiftLanes(64, shl, 64))},
-	0x66f4: {vec: each64(func(a, b uint64) uint64 { return a & 0xffffffff * (b & 0xffffffff) })},
-	0x66f5: {vec: wide(pmaddwd)}, 0x66f6: {vec: wide(psadbw)},
-	0x66f8: {vec: each8(func(a, b uint8) uint8 { return a - b })},
-	0x66f9: {vec: each16(func(a, b uint16) uint16 { return a - b })},
-	0x66fa: {vec: each32(func(a, b uint32) uint32 { return a - b })},
-	0x66fb: {vec: each64(func(a, b uint64) uint64 { return a - b })},
-	0x66fc: {vec: each8(func(a, b uint8) uint8 { return a + b })},
-	0x66fd: {vec: each16(func(a, b uint16) uint16 { return a + b })},
-	0x66fe: {vec: each32(func(a, b uint32) uint32 { return a + b })},
+var sseRows = vecRows{
+	{0x6660, 0, low(punpckb)}, {0x6661, 0, low(punpckw)}, {0x6662, 0, low(punpckd)},
+	{0x6663, 0, pack16(ss8)},
+	{0x6664, 0, each8(func(a, b uint8) uint8 { return ones8(int8(a) > int8(b)) })},
+	{0x6665, 0, each16(func(a, b uint16) uint16 { return ones16(int16(a) > int16(b)) })},
+	{0x6666, 0, each32(func(a, b uint32) uint32 { return ones32(int32(a) > int32(b)) })},
+	{0x6667, 0, pack16(us8)},
+	{0x6668, 0, high(punpckb)}, {0x6669, 0, high(punpckw)}, {0x666a, 0, high(punpckd)},
+	{0x666b, 0, pack32(ss16)},
+	{0x666c, 0, wide(unpackLow)}, {0x666d, 0, wide(unpackHigh)},
+	{0x6670, withImm, wideImm(pshufd)},
+	{0xf270, withImm, wideImm(pshuflw)}, {0xf370, withImm, wideImm(pshufhw)},
+	{0x6674, 0, each8(func(a, b uint8) uint8 { return ones8(a == b) })},
+	{0x6675, 0, each16(func(a, b uint16) uint16 { return ones16(a == b) })},
+	{0x6676, 0, each32(func(a, b uint32) uint32 { return ones32(a == b) })},
+	{0x66d1, 0, byXMM{16, shr, 64}}, {0x66d2, 0, byXMM{32, shr, 64}},
+	{0x66d3, 0, byXMM{64, shr, 64}},
+	{0x66d4, 0, each64(func(a, b uint64) uint64 { return a + b })},
+	{0x66d5, 0, each16(func(a, b uint16) uint16 { return a * b })},
+	{0x66d8, 0, each8(func(a, b uint8) uint8 { return us8(int32(a) - int32(b)) })},
+	{0x66d9, 0, each16(func(a, b uint16) uint16 { return us16(int32(a) - int32(b)) })},
+	{0x66da, 0, each8(func(a, b uint8) uint8 { return min(a, b) })},
+	{0x66db, 0, vecOp(pand)}, {0x66df, 0, vecOp(pandn)}, {0x66eb, 0, vecOp(por)}, {0x66ef, 0, vecOp(pxor)},
+	{0x66dc, 0, each8(func(a, b uint8) uint8 { return us8(int32(a) + int32(b)) })},
+	{0x66dd, 0, each16(func(a, b uint16) uint16 { return us16(int32(a) + int32(b)) })},
+	{0x66de, 0, each8(func(a, b uint8) uint8 { return max(a, b) })},
+	{0x66e0, 0, each8(func(a, b uint8) uint8 { return uint8((uint32(a) + uint32(b) + 1) >> 1) })},
+	{0x66e1, 0, byXMM{16, sar16, 63}}, {0x66e2, 0, byXMM{32, sar32, 63}},
+	{0x66e3, 0, each16(func(a, b uint16) uint16 { return uint16((uint32(a) + uint32(b) + 1) >> 1) })},
+	{0x66e4, 0, each16(func(a, b uint16) uint16 { return uint16(uint32(a) * uint32(b) >> 16) })},
+	{0x66e5, 0, each16(func(a, b uint16) uint16 { return uint16(ext16(a) * ext16(b) >> 16) })},
+	{0x66e8, 0, each8(func(a, b uint8) uint8 { return ss8(ext8(a) - ext8(b)) })},
+	{0x66e9, 0, each16(func(a, b uint16) uint16 { return ss16(ext16(a) - ext16(b)) })},
+	{0x66ea, 0, each16(func(a, b uint16) uint16 { return uint16(min(int16(a), int16(b))) })},
+	{0x66ec, 0, each8(func(a, b uint8) uint8 { return ss8(ext8(a) + ext8(b)) })},
+	{0x66ed, 0, each16(func(a, b uint16) uint16 { return ss16(ext16(a) + ext16(b)) })},
+	{0x66ee, 0, each16(func(a, b uint16) uint16 { return uint16(max(int16(a), int16(b))) })},
+	{0x66f1, 0, byXMM{16, shl, 64}}, {0x66f2, 0, byXMM{32, shl, 64}},
+	{0x66f3, 0, byXMM{64, shl, 64}},
+	{0x66f4, 0, each64(func(a, b uint64) uint64 { return a & 0xffffffff * (b & 0xffffffff) })},
+	{0x66f5, 0, wide(pmaddwd)}, {0x66f6, 0, wide(psadbw)},
+	{0x66f8, 0, each8(func(a, b uint8) uint8 { return a - b })},
+	{0x66f9, 0, each16(func(a, b uint16) uint16 { return a - b })},
+	{0x66fa, 0, each32(func(a, b uint32) uint32 { return a - b })},
+	{0x66fb, 0, each64(func(a, b uint64) uint64 { return a - b })},
+	{0x66fc, 0, each8(func(a, b uint8) uint8 { return a + b })},
+	{0x66fd, 0, each16(func(a, b uint16) uint16 { return a + b })},
+	{0x66fe, 0, each32(func(a, b uint32) uint32 { return a + b })},
 
-	0x0054: {vec: pand}, 0x6654: {vec: pand}, 0x0055: {vec: pandn}, 0x6655: {vec: pandn},
-	0x0056: {vec: por}, 0x6656: {vec: por}, 0x0057: {vec: pxor}, 0x6657: {vec: pxor},
-	0x0014: {vec: low(punpckd)}, 0x0015: {vec: high(punpckd)},
-	0x6614: {vec: wide(unpackLow)}, 0x6615: {vec: wide(unpackHigh)},
-	0x00c6: {vec: wideImm(shufps), kind: withImm}, 0x66c6: {vec: wideImm(shufpd), kind: withImm},
+	{0x0054, 0, vecOp(pand)}, {0x6654, 0, vecOp(pand)}, {0x0055, 0, vecOp(pandn)}, {0x6655, 0, vecOp(pandn)},
+	{0x0056, 0, vecOp(por)}, {0x6656, 0, vecOp(por)}, {0x0057, 0, vecOp(pxor)}, {0x6657, 0, vecOp(pxor)},
+	{0x0014, 0, low(punpckd)}, {0x0015, 0, high(punpckd)},
+	{0x6614, 0, wide(unpackLow)}, {0x6615, 0, wide(unpackHigh)},
+	{0x00c6, withImm, wideImm(shufps)}, {0x66c6, withImm, wideImm(shufpd)},
 
 	// SSE3
-	0xf212: {vec: wide(func(_, s xmm) xmm { return xmm{s.lo, s.lo} }), kind: src64},
-	0xf312: {vec: wide(func(_, s xmm) xmm { d := s.d(); return fromD([4]uint32{d[0], d[0], d[2], d[2]}) })},
-	0xf316: {vec: wide(func(_, s xmm) xmm { d := s.d(); return fromD([4]uint32{d[1], d[1], d[3], d[3]}) })},
+	{0xf212, src64, wide(func(_, s xmm) xmm { return xmm{s.lo, s.lo} })},
+	{0xf312, 0, wide(func(_, s xmm) xmm { d := s.d(); return fromD([4]uint32{d[0], d[0], d[2], d[2]}) })},
+	{0xf316, 0, wide(func(_, s xmm) xmm { d := s.d(); return fromD([4]uint32{d[1], d[1], d[3], d[3]}) })},
 }
