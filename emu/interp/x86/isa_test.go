@@ -178,6 +178,49 @@ func TestRare(t *testing.T) {
 	}
 }
 
+// TestLock steps over all opcodes with a lock prefix: those that must not have
+// one are illegal, as on the processor.
+func TestLock(t *testing.T) {
+	native, ours := pair(t)
+	step := func(m machine, code []byte) cpu.Exit {
+		if err := m.mem.Write(diffCode, code); err != nil {
+			t.Fatal(err)
+		}
+		r := cpu.Regs{PC: uint64(diffCode), Flags: 0x202}
+		for i := range r.GP[:16] {
+			r.GP[i] = uint64(diffData) + 0x800
+		}
+		r.GP[cpu.RSP] = uint64(diffStack) + 0x800
+		x, err := m.engine.Run(t.Context(), &r, cpu.Stop{Steps: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	total := 0
+	for _, opcodes := range [][]byte{nil, {0x0f}, {0x0f, 0x38}, {0x0f, 0x3a}} {
+		for op := range 256 {
+			for _, modrm := range []byte{0x03, 0xc1} {
+				for reg := range byte(8) {
+					code := append(append([]byte{0xf0}, opcodes...), byte(op), modrm|reg<<3, 0, 0, 0, 0, 0, 0, 0, 0)
+					_, _, err := decode(code, uint64(diffCode))
+					if err != nil || len(opcodes) == 1 && (op == 0x05 || op == 0x34) {
+						continue // what the other engine calls a system call with any prefix
+					}
+					total++
+					a, b := step(native, code), step(ours, code)
+					if a.Kind != b.Kind || a.Cause != b.Cause {
+						t.Errorf("%s: %v %v, native %v %v", disassembled(code), b.Kind, b.Cause, a.Kind, a.Cause)
+					}
+				}
+			}
+		}
+	}
+	if total < 10000 {
+		t.Errorf("%d instructions", total)
+	}
+}
+
 // pair is the processor and the interpreter.
 func pair(t *testing.T) (native, ours machine) {
 	t.Helper()
@@ -281,6 +324,34 @@ func (c *numbers) Read(b []byte) (int, error) {
 		b[i] = c.n
 	}
 	return len(b), nil
+}
+
+// A far pointer's selector can be null, but for SS.
+func TestLoadFar(t *testing.T) {
+	for _, test := range []struct {
+		code     []byte
+		selector uint16
+		cause    cpu.Cause
+		rax      uint64
+	}{
+		{[]byte{0x48, 0x0f, 0xb4, 0x03, 0xf4}, 0, 0, 0x1122334455667788},      // lfs (%rbx), %rax
+		{[]byte{0x0f, 0xb5, 0x03, 0xf4}, 0x3344, cpu.Protection, 5},           // lgs (%rbx), %eax
+		{[]byte{0x48, 0x0f, 0xb2, 0x03, 0xf4}, userSS, 0, 0x1122334455667788}, // lss (%rbx), %rax
+		{[]byte{0x48, 0x0f, 0xb2, 0x03, 0xf4}, 0, cpu.Protection, 5},          // lss (%rbx), %rax
+		{[]byte{0x66, 0x0f, 0xb4, 0x43, 0x08, 0xf4}, 1, 0, 1},                 // lfs 8(%rbx), %ax
+	} {
+		m, e, r := start(t, test.code)
+		var b [32]byte
+		le.PutUint64(b[:], 0x1122334455667788)
+		le.PutUint16(b[8:], test.selector)
+		if err := m.mem.Write(diffData, b[:]); err != nil {
+			t.Fatal(err)
+		}
+		r.GP[cpu.RBX], r.GP[cpu.RAX] = uint64(diffData), 5
+		if x, err := e.Run(t.Context(), &r, cpu.Stop{}); err != nil || x.Cause != test.cause || r.GP[cpu.RAX] != test.rax {
+			t.Errorf("% x, selector %#x: %+v, %v, rax %#x", test.code, test.selector, x, err, r.GP[cpu.RAX])
+		}
+	}
 }
 
 // What CPUID does not show is an illegal instruction, and a fault names it.

@@ -442,8 +442,13 @@ func (d *decoder) two() {
 		d.modrmG()
 		d.fn = cmpxchg
 	case 0xb2, 0xb4, 0xb5:
+		d.opSize(1)
 		if d.modrm(); d.mem {
-			d.fault(refused)
+			d.op = op & 7
+			if op == 0xb2 {
+				d.op = segSS
+			}
+			d.fn = loadFar
 		}
 	case 0xb6, 0xb7, 0xbe, 0xbf:
 		d.opSize(1)
@@ -496,8 +501,6 @@ func (d *decoder) group9() {
 		if d.w() {
 			d.fn = cmpxchg16b
 		}
-	case d.mem && d.ext == 6:
-		d.fault(refused) // virtual machine instructions
 	case d.mem:
 	case d.rep == 0 && d.ext >= 6:
 		d.fn = random
@@ -533,7 +536,7 @@ func (d *decoder) three38() {
 		switch d.modrm(); {
 		case d.rep == 0xf3:
 			d.fn, d.op = adx, of>>8
-		case d.op16:
+		case d.op16 && d.rep == 0:
 			d.fn, d.op = adx, cf
 		}
 	default:

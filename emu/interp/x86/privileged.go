@@ -191,6 +191,21 @@ func movToSeg(c *core, in *inst) bool {
 	return ok && c.loadSeg(in.op, uint16(v))
 }
 
+// loadFar is lss, lfs and lgs.
+func loadFar(c *core, in *inst) bool {
+	a := c.addr(in)
+	v, ok := c.ld(a, in.sz)
+	if !ok {
+		return false
+	}
+	selector, ok := c.ld16(a + 1<<in.sz)
+	if !ok || !c.loadSeg(in.op, uint16(selector)) {
+		return false
+	}
+	c.set(in.reg, in.sz, v)
+	return true
+}
+
 func pushSeg(c *core, in *inst) bool { return c.push(uint64(c.seg[in.op]), in.sz) }
 
 func popSeg(c *core, in *inst) bool {
