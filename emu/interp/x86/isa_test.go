@@ -354,6 +354,82 @@ func TestLoadFar(t *testing.T) {
 	}
 }
 
+// TestFeatures executes an instruction of each feature, which must be legal if
+// CPUID shows it, and illegal if not.
+func TestFeatures(t *testing.T) {
+	const ebx, ecx, edx = 1, 2, 3
+	for _, f := range []struct {
+		name string
+		leaf uint32
+		reg  int
+		bit  uint
+		code []byte
+	}{
+		{"FPU", 1, edx, 0, []byte{0xd9, 0xe8}},                               // fld1
+		{"CX8", 1, edx, 8, []byte{0x0f, 0xc7, 0x0b}},                         // cmpxchg8b (%rbx)
+		{"CMOV", 1, edx, 15, []byte{0x0f, 0x44, 0xc1}},                       // cmove %ecx, %eax
+		{"CLFLUSH", 1, edx, 19, []byte{0x0f, 0xae, 0x3b}},                    // clflush (%rbx)
+		{"MMX", 1, edx, 23, []byte{0x0f, 0xfc, 0xc1}},                        // paddb %mm1, %mm0
+		{"FXSR", 1, edx, 24, []byte{0x0f, 0xae, 0x03}},                       // fxsave (%rbx)
+		{"SSE", 1, edx, 25, []byte{0x0f, 0x58, 0xc1}},                        // addps %xmm1, %xmm0
+		{"SSE2", 1, edx, 26, []byte{0x66, 0x0f, 0x58, 0xc1}},                 // addpd %xmm1, %xmm0
+		{"SSE3", 1, ecx, 0, []byte{0xf2, 0x0f, 0xd0, 0xc1}},                  // addsubps %xmm1, %xmm0
+		{"SSE3 of the x87", 1, ecx, 0, []byte{0xdd, 0x0b}},                   // fisttpll (%rbx)
+		{"PCLMULQDQ", 1, ecx, 1, []byte{0x66, 0x0f, 0x3a, 0x44, 0xc1, 0x00}}, // pclmulqdq $0, %xmm1, %xmm0
+		{"SSSE3", 1, ecx, 9, []byte{0x66, 0x0f, 0x38, 0x00, 0xc1}},           // pshufb %xmm1, %xmm0
+		{"FMA", 1, ecx, 12, []byte{0xc4, 0xe2, 0x71, 0x98, 0xc2}},            // vfmadd132ps %xmm2, %xmm1, %xmm0
+		{"CMPXCHG16B", 1, ecx, 13, []byte{0x48, 0x0f, 0xc7, 0x0b}},           // cmpxchg16b (%rbx)
+		{"SSE4.1", 1, ecx, 19, []byte{0x66, 0x0f, 0x38, 0x10, 0xc1}},         // pblendvb %xmm0, %xmm1, %xmm0
+		{"SSE4.2", 1, ecx, 20, []byte{0x66, 0x0f, 0x3a, 0x63, 0xc1, 0x00}},   // pcmpistri $0, %xmm1, %xmm0
+		{"MOVBE", 1, ecx, 22, []byte{0x0f, 0x38, 0xf0, 0x03}},                // movbe (%rbx), %eax
+		{"POPCNT", 1, ecx, 23, []byte{0xf3, 0x0f, 0xb8, 0xc1}},               // popcnt %ecx, %eax
+		{"AES", 1, ecx, 25, []byte{0x66, 0x0f, 0x38, 0xdc, 0xc1}},            // aesenc %xmm1, %xmm0
+		{"XSAVE", 1, ecx, 26, []byte{0x0f, 0xae, 0x23}},                      // xsave (%rbx)
+		{"OSXSAVE", 1, ecx, 27, []byte{0x0f, 0x01, 0xd0}},                    // xgetbv
+		{"AVX", 1, ecx, 28, []byte{0xc5, 0xf8, 0x58, 0xc1}},                  // vaddps %xmm1, %xmm0, %xmm0
+		{"F16C", 1, ecx, 29, []byte{0xc4, 0xe2, 0x79, 0x13, 0xc1}},           // vcvtph2ps %xmm1, %xmm0
+		{"RDRAND", 1, ecx, 30, []byte{0x0f, 0xc7, 0xf0}},                     // rdrand %eax
+		{"FSGSBASE", 7, ebx, 0, []byte{0xf3, 0x0f, 0xae, 0xc0}},              // rdfsbase %eax
+		{"BMI1", 7, ebx, 3, []byte{0xc4, 0xe2, 0x70, 0xf2, 0xc2}},            // andn %edx, %ecx, %eax
+		{"HLE", 7, ebx, 4, []byte{0x0f, 0x01, 0xd6}},                         // xtest
+		{"AVX2", 7, ebx, 5, []byte{0xc5, 0xf5, 0xfc, 0xc2}},                  // vpaddb %ymm2, %ymm1, %ymm0
+		{"BMI2", 7, ebx, 8, []byte{0xc4, 0xe3, 0x7b, 0xf0, 0xc1, 0x05}},      // rorx $5, %ecx, %eax
+		{"RTM", 7, ebx, 11, []byte{0xc6, 0xf8, 0x00}},                        // xabort $0
+		{"RDSEED", 7, ebx, 18, []byte{0x0f, 0xc7, 0xf8}},                     // rdseed %eax
+		{"ADX", 7, ebx, 19, []byte{0x66, 0x0f, 0x38, 0xf6, 0xc1}},            // adcx %ecx, %eax
+		{"CLFLUSHOPT", 7, ebx, 23, []byte{0x66, 0x0f, 0xae, 0x3b}},           // clflushopt (%rbx)
+		{"CLWB", 7, ebx, 24, []byte{0x66, 0x0f, 0xae, 0x33}},                 // clwb (%rbx)
+		{"SHA", 7, ebx, 29, []byte{0x0f, 0x38, 0xc8, 0xc1}},                  // sha1nexte %xmm1, %xmm0
+		{"GFNI", 7, ecx, 8, []byte{0x66, 0x0f, 0x38, 0xcf, 0xc1}},            // gf2p8mulb %xmm1, %xmm0
+		{"RDPID", 7, ecx, 22, []byte{0xf3, 0x0f, 0xc7, 0xf8}},                // rdpid %rax
+		{"MOVDIRI", 7, ecx, 27, []byte{0x0f, 0x38, 0xf9, 0x03}},              // movdiri %eax, (%rbx)
+		{"SERIALIZE", 7, edx, 14, []byte{0x0f, 0x01, 0xe8}},                  // serialize
+		{"LAHF", 0x80000001, ecx, 0, []byte{0x9f}},                           // lahf
+		{"LZCNT", 0x80000001, ecx, 5, []byte{0xf3, 0x0f, 0xbd, 0xc1}},        // lzcnt %ecx, %eax
+		{"SSE4A", 0x80000001, ecx, 6, []byte{0x66, 0x0f, 0x79, 0xc1}},        // extrq %xmm1, %xmm0
+		{"XOP", 0x80000001, ecx, 11, []byte{0x8f, 0xe9, 0x78, 0x81, 0xc1}},   // vfrczpd %xmm1, %xmm0
+		{"TBM", 0x80000001, ecx, 21, []byte{0x8f, 0xe9, 0x78, 0x01, 0xc9}},   // blcfill %ecx, %eax
+		{"RDTSCP", 0x80000001, edx, 27, []byte{0x0f, 0x01, 0xf9}},            // rdtscp
+		{"3DNow", 0x80000001, edx, 31, []byte{0x0f, 0x0f, 0xc1, 0x9e}},       // pfadd %mm1, %mm0
+	} {
+		_, e, r := start(t, append([]byte{0x0f, 0xa2, 0xf4}, append(f.code, 0xf4)...))
+		e.random = &numbers{}
+		r.GP[cpu.RAX], r.GP[cpu.RCX] = uint64(f.leaf), 0
+		if x, err := e.Run(t.Context(), &r, cpu.Stop{}); err != nil || x.Kind != cpu.Halt {
+			t.Fatalf("%s: cpuid: %+v, %v", f.name, x, err)
+		}
+		shown := []uint64{r.GP[cpu.RAX], r.GP[cpu.RBX], r.GP[cpu.RCX], r.GP[cpu.RDX]}[f.reg]>>f.bit&1 != 0
+		r.GP[cpu.RBX] = uint64(diffData)
+		x, err := e.Run(t.Context(), &r, cpu.Stop{})
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case shown && x.Kind != cpu.Halt, !shown && (x.Kind != cpu.Fault || x.Cause != cpu.Illegal):
+			t.Errorf("%s is shown: %v; %+v", f.name, shown, x)
+		}
+	}
+}
+
 // What CPUID does not show is an illegal instruction, and a fault names it.
 func TestNotThere(t *testing.T) {
 	for _, test := range []struct {
