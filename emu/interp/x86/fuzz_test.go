@@ -40,7 +40,7 @@ func FuzzRun(f *testing.F) {
 			if err != nil || x.Kind == 0 {
 				t.Fatalf("exit %+v, %v", x, err)
 			}
-			o.exits = []stopped{{x, o.r}}
+			o.exits = []stopped{{x: x, r: o.r}}
 			if err := m.engine.FP(&o.fp); err != nil {
 				t.Fatal(err)
 			}

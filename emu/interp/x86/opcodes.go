@@ -387,9 +387,10 @@ func (d *decoder) two() {
 		d.modrm()
 		d.rm = d.rm&7 | d.rex&1<<3
 		d.control(op)
-	case 0x21, 0x23:
-		d.modrm()
-		d.fault(refused)
+	case 0x21, 0x23: // debug registers, of which there are no 4, 5, 8 and more
+		if d.modrm(); d.reg < 4 || d.reg == 6 || d.reg == 7 {
+			d.fault(refused)
+		}
 	case 0x30, 0x32:
 		d.op = op
 		d.fn, d.end = msr, true
