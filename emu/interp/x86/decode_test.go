@@ -4,20 +4,24 @@ package x86
 
 import (
 	"bufio"
+	"crypto/sha256"
 	"debug/pe"
 	"encoding/hex"
-	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 )
 
-// TestLengths compares the lengths of all instructions of real programs with
-// what objdump makes of them.
-func TestLengths(t *testing.T) {
+// TestDisassembly compares what the decoder makes of all code in the corpus with what
+// objdump makes of it: lengths, and what is an instruction.
+func TestDisassembly(t *testing.T) {
 	corpus := os.Getenv("UEFIEXEC_CORPUS")
 	if _, err := exec.LookPath("objdump"); err != nil || corpus == "" {
 		if os.Getenv("UEFIEXEC_NOSKIP") == "1" {
@@ -25,44 +29,101 @@ func TestLengths(t *testing.T) {
 		}
 		t.Skipf("corpus %q, objdump: %v", corpus, err)
 	}
-	for _, name := range []string{"bookworm/amd64/vmlinuz", "trixie/amd64/vmlinuz", "sid/amd64/vmlinuz", "trixie/amd64/esp/EFI/Linux/uki.efi", "sid/amd64/esp/EFI/Linux/uki.efi"} {
-		t.Run(name, func(t *testing.T) { testLengths(t, filepath.Join(corpus, name)) })
+	if testing.Short() {
+		t.Skip("takes ten seconds")
+	}
+	seen := map[[32]byte]bool{}
+	all := tally{unknown: map[string]int{}}
+	files := 0
+	err := filepath.WalkDir(corpus, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() || !strings.Contains(path, "/amd64/") {
+			return err
+		}
+		f, err := pe.Open(path)
+		if err != nil {
+			return nil // no program
+		}
+		defer f.Close()
+		of := tally{unknown: map[string]int{}}
+		for _, s := range f.Sections {
+			const executable = 0x20000000
+			if s.Characteristics&executable == 0 || f.Machine != pe.IMAGE_FILE_MACHINE_AMD64 {
+				continue
+			}
+			text, err := s.Data()
+			if err != nil {
+				t.Errorf("%s: %s: %v", path, s.Name, err)
+				continue
+			}
+			text = text[:min(len(text), int(s.VirtualSize))]
+			if e.Name() == "vmlinuz" {
+				text = stub(f, text) // the rest is the compressed kernel
+			}
+			if sum := sha256.Sum256(text); !seen[sum] && len(text) > 0 {
+				seen[sum] = true
+				compare(t, path+" "+s.Name, text, &of)
+			}
+		}
+		if of.total > 0 {
+			files++
+			t.Logf("%s: %d instructions", path, of.total)
+			all.total += of.total
+			for mnemonic, n := range of.unknown {
+				all.unknown[mnemonic] += n
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d files, %d instructions", files, all.total)
+	for _, mnemonic := range slices.Sorted(maps.Keys(all.unknown)) {
+		t.Errorf("not known: %s, %d times", mnemonic, all.unknown[mnemonic])
+	}
+	if files < 40 || all.total < 2_000_000 {
+		t.Errorf("%d instructions in %d files", all.total, files)
 	}
 }
 
-func testLengths(t *testing.T, path string) {
-	f, err := pe.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	section := f.Section(".text")
-	if section == nil {
-		t.Skip("no .text")
-	}
-	text, err := section.Data()
-	if err != nil {
-		t.Fatal(err)
-	}
-	// What follows the code of a kernel's image is the compressed kernel.
-	text = text[:min(len(text), 1<<20)]
-	if strings.HasSuffix(path, "vmlinuz") {
-		text = stub(f, text)
-	}
+// leftOut are the instructions, in objdump's lines without prefixes, that are not
+// known, or are none for a processor. Many of them lie in data.
+var leftOut = []*regexp.Regexp{
+	regexp.MustCompile(`^f`),              // x87
+	regexp.MustCompile(`%mm[0-7]|^femms`), // MMX and 3DNow!
+	regexp.MustCompile(`^v`),              // AVX and virtualisation
+	regexp.MustCompile(`^ud[012]`),        // undefined for ever
+	regexp.MustCompile(`^mov .*%([cdt][rb]|cs|\?)`),
+	regexp.MustCompile(`^(clgi|stgi|inv(ept|lpga|pcid|vpid)|tdcall|monitor|mwait|wrmsrns)`),
+	regexp.MustCompile(`^(clac|stac|clwb|enqcmds|movdiri|movdir64b|serialize|(rd|wr)(fs|gs)base|(rd|wr)pkru|rdrand|rdseed)`),
+	regexp.MustCompile(`^(clrssbsy|setssbsy|incssp|wrss|xabort|xbegin|xgetbv|xsetbv|xrstor|xsave)`),
+}
+
+// tally counts what was compared.
+type tally struct {
+	total   int
+	unknown map[string]int // by objdump's mnemonic
+}
+
+// compare compares a piece of code.
+func compare(t *testing.T, what string, text []byte, of *tally) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "text")
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("objdump", "-D", "-b", "binary", "-m", "i386:x86-64", "-w", "-z", file)
-	out, err := cmd.Output()
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	total, unknown, wrong := 0, map[string]int{}, 0
-	lines := bufio.NewScanner(strings.NewReader(string(out)))
-	for lines.Scan() {
+	wrong := 0
+	for lines := bufio.NewScanner(out); lines.Scan(); {
 		fields := strings.SplitN(lines.Text(), "\t", 3)
-		if len(fields) < 3 || strings.Contains(fields[2], "(bad)") || strings.HasPrefix(fields[2], ".byte") {
+		if len(fields) < 3 {
 			continue
 		}
 		at, err := strconv.ParseUint(strings.TrimSuffix(strings.TrimSpace(fields[0]), ":"), 16, 64)
@@ -70,25 +131,56 @@ func testLengths(t *testing.T, path string) {
 			continue
 		}
 		code, err := hex.DecodeString(strings.ReplaceAll(fields[1], " ", ""))
-		if err != nil || fields[2] == "" || strings.HasPrefix(fields[2], "rex") || strings.HasPrefix(fields[2], "data16") {
-			continue
+		if err != nil {
+			t.Fatal(err)
 		}
-		total++
-		d, n, err := decode(text[at:min(len(text), int(at)+longest)], at)
-		if err == nil && name(&d) == "undefined" {
-			mnemonic, _, _ := strings.Cut(fields[2], " ")
-			unknown[mnemonic]++
-			continue
+		plain, locked := withoutPrefixes(fields[2])
+		mnemonic, _, _ := strings.Cut(plain, " ")
+		switch {
+		case plain == "":
+			continue // bytes that begin no instruction
+		case code[0] == 0x66 && (mnemonic == "callw" || mnemonic == "jmpw" || mnemonic[0] == 'j' && strings.HasSuffix(mnemonic, "w")):
+			continue // of which processors make different things
 		}
-		if err != nil || n != len(code) {
+		if code[0] == 0x9b && len(code) > 1 {
+			at, code = at+1, code[1:] // a wait, and another instruction
+		}
+		of.total++
+		d, n, err := decodePlain(text[at:min(len(text), int(at)+longest)], at)
+		if err != nil && int(at)+len(code) == len(text) {
+			continue // cut off by the end
+		}
+		known := err == nil && name(&d) != "undefined" && name(&d) != "tooLong"
+		switch bad := mnemonic == "(bad)"; {
+		case bad && !known:
+		case !bad && !known && err == nil:
+			if !locked && !slices.ContainsFunc(leftOut, func(r *regexp.Regexp) bool { return r.MatchString(plain) }) {
+				of.unknown[mnemonic]++
+			}
+		case bad || err != nil || n != len(code):
 			if wrong++; wrong < 10 {
-				t.Errorf("%x: % x  %s: length %d, %v", at, code, fields[2], n, err)
+				t.Errorf("%s: %x: % x  %s: length %d, known %v, %v", what, at, code, fields[2], n, known, err)
 			}
 		}
 	}
-	t.Logf("%d instructions, %d lengths differ; not known: %v", total, wrong, fmt.Sprint(unknown))
-	if total < 1000 {
-		t.Errorf("objdump has found %d instructions", total)
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// withoutPrefixes is an instruction in a line of objdump's, "" if there is none,
+// and whether it has a lock prefix, which few may have.
+func withoutPrefixes(text string) (plain string, locked bool) {
+	for {
+		word, rest, _ := strings.Cut(strings.TrimLeft(text, " "), " ")
+		switch prefix, _, _ := strings.Cut(word, "."); prefix {
+		case "lock":
+			locked = true
+		case "rex", "data16", "addr32", "cs", "ds", "es", "ss", "fs", "gs", "rep", "repz", "repnz", "bnd", "notrack", "xacquire", "xrelease":
+		default:
+			return strings.TrimLeft(text, " "), locked
+		}
+		text = rest
 	}
 }
 
