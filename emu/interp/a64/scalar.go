@@ -70,7 +70,7 @@ func decodeFP(i *inst) {
 			i.ra = uint8(field(raw, 12, 4))
 			i.call(fpTwo)
 		}
-	default:
+	case raw>>10&3 == 3:
 		i.ra = uint8(field(raw, 12, 4))
 		i.call(fcsel)
 	}
