@@ -3,6 +3,8 @@
 package a64
 
 import (
+	"math/bits"
+
 	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu/cpu"
 	"github.com/uefiexec/uefiexec/emu/mem"
@@ -21,7 +23,7 @@ type vec [2]uint64
 
 // core is the state of the processor. The condition flags are kept apart, each
 // in the form in which it arises: N is bit 63 of fn, Z is fz == 0, C is fc, V
-// is bit 63 of fv.
+// is bit 63 of fv. If fc is compared, they are those of fn - fz.
 type core struct {
 	x              [256]uint64 // indexed by a byte, which needs no check
 	fn, fz, fc, fv uint64
@@ -32,8 +34,10 @@ type core struct {
 	fpcr, fpsr     uint32
 	tpidr          [2]uint64
 
-	rtlb [tlbSize]tlbEntry // pages that can be read
-	wtlb [tlbSize]tlbEntry // pages that can be written with nothing else to do
+	at     uint64            // where window begins
+	window []byte            // memory that can be read
+	rtlb   [tlbSize]tlbEntry // pages that can be read
+	wtlb   [tlbSize]tlbEntry // pages that can be written with nothing else to do
 
 	cache blockCache
 	exit  cpu.Exit // of the instruction that stopped
@@ -45,8 +49,10 @@ type core struct {
 	}
 	watch []efi.Addr
 
-	from *block // the link that is to be made to what is at pc
-	slot int
+	n      uint   // of exec, while a handler executes
+	budget int    // of exec, in instructions
+	from   *block // the link that is to be made to what is at pc
+	slot   int
 
 	mem   *mem.Memory
 	gates efi.Range
@@ -60,7 +66,7 @@ type inst struct {
 	raw            uint32
 	op             opcode
 	rd, rn, rm, ra uint8
-	sh, sz         uint8
+	sh, sz, s2     uint8
 }
 
 // handler executes an instruction.
@@ -71,13 +77,49 @@ type status uint8
 
 const (
 	next  status = iota
+	again        // nothing is done yet: it is to be executed again
 	leave        // it is done, and the block may not be what is in memory any more
 	hit          // it is done and has written to an address of Stop.Watch
 	ask          // it is done but for what core.exit asks
 	fault        // it is not done: core.exit says why
 )
 
+// compared says in core.fc that the flags are those of a comparison.
+const compared = 2
+
+// settle takes the flags apart.
+func (c *core) settle() {
+	if c.fc == compared {
+		c.subs64(c.fn, c.fz)
+	}
+}
+
+// settled is the handler of what needs nothing else.
+func settled(c *core, _ *inst) status {
+	c.settle()
+	return again
+}
+
+// subs64 and subs32 set the flags as a subtraction does.
+func (c *core) subs64(a, b uint64) uint64 {
+	r, borrow := bits.Sub64(a, b, 0)
+	c.fn, c.fz, c.fc, c.fv = r, r, borrow^1, (a^b)&(a^r)
+	return r
+}
+
+func (c *core) ands64(r uint64) uint64 {
+	c.fn, c.fz, c.fc, c.fv = r, r, 0, 0
+	return r
+}
+
+func (c *core) ands32(r uint64) uint64 {
+	r &= 0xffffffff
+	c.fn, c.fz, c.fc, c.fv = r<<32, r, 0, 0
+	return r
+}
+
 func (c *core) nzcv() uint64 {
+	c.settle()
 	return c.fn>>63<<31 | b2u(c.fz == 0)<<30 | c.fc<<29 | c.fv>>63<<28
 }
 
@@ -97,6 +139,7 @@ func b2u(b bool) uint64 {
 
 // holds is ConditionHolds (C1.2.4).
 func (c *core) holds(cond uint8) bool {
+	c.settle()
 	var r bool
 	switch cond >> 1 & 7 {
 	case 0:

@@ -51,8 +51,8 @@ func signExtend(v uint64, n uint) uint64 { return uint64(int64(v<<(64-n)) >> (64
 // call makes i one that fn executes.
 func (i *inst) call(fn handler) { i.op, i.fn = opFn, fn }
 
-// do makes i one that the loop executes.
-func (i *inst) do(op opcode) { i.op, i.fn = op, nil }
+// do makes i one that the loop executes, unless that leaves it to fn.
+func (i *inst) do(op opcode) { i.op = op }
 
 // pick is do by the width of the operation.
 func (i *inst) pick(wide, narrow opcode) {
@@ -95,6 +95,7 @@ func decodeImmediate(i *inst, pc uint64) {
 			i.imm = -i.imm
 			i.pick(opAddImm, opAddImmW)
 		case 3:
+			i.rm = regZR
 			i.pick(opSubsImm, opSubsImmW)
 		}
 	case 4: // and, orr, eor, ands
@@ -210,7 +211,7 @@ func decodeBitfield(i *inst, wide bool) {
 	if (n != 0) != wide || immr >= width || imms >= width {
 		return
 	}
-	ones := func(n uint8) uint64 { return 1<<n - 1 }
+	low := func(n uint8) uint64 { return 1<<n - 1 }
 	switch field(raw, 29, 2) {
 	case 0: // sbfm
 		i.sh = width - 1 - imms
@@ -223,12 +224,15 @@ func decodeBitfield(i *inst, wide bool) {
 	case 1: // bfm: imm is what is replaced, at its place
 		if imms >= immr {
 			i.sh, i.ra = immr, 0
-			i.imm = ones(imms - immr + 1)
+			i.imm = low(imms - immr + 1)
 		} else {
 			i.sh, i.ra = 0, width-immr
-			i.imm = ones(imms + 1)
+			i.imm = low(imms + 1)
 		}
 		i.call(bfm)
+		if wide {
+			i.do(opBfm)
+		}
 	case 2: // ubfm
 		switch {
 		case imms+1 == immr || imms == width-1 && immr == 0: // lsl
@@ -236,11 +240,11 @@ func decodeBitfield(i *inst, wide bool) {
 			i.pick(opLslImm, opLslImmW)
 		case imms >= immr:
 			i.sh = immr
-			i.imm = ones(imms - immr + 1)
+			i.imm = low(imms - immr + 1)
 			i.do(opUbfm)
 		default:
 			i.ra = width - immr
-			i.imm = ones(imms + 1)
+			i.imm = low(imms + 1)
 			i.do(opUbfm)
 		}
 	}

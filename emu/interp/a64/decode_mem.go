@@ -128,17 +128,19 @@ func decodeSingle(i *inst, mode uint8, offset uint64, scaled bool) {
 		i.do([...]opcode{opLdr8, opLdr16, opLdr32, opLdr64}[size])
 	case mode == modeOffset:
 		i.do([...]opcode{opStr8, opStr16, opStr32, opStr64}[size])
-	case mode == modeRegister && i.sh&7 == 3: // lsl
-		i.sh >>= 3
+	case mode == modeRegister && i.sh&7 <= 3: // uxtw, lsl
+		i.s2, i.imm = i.sh>>3, ones(i.sh&7 == 3)
 		if loads {
 			i.do([...]opcode{opLdr8R, opLdr16R, opLdr32R, opLdr64R}[size])
 		} else {
 			i.do([...]opcode{opStr8R, opStr16R, opStr32R, opStr64R}[size])
 		}
-	case mode == modePost && size != 1 && loads:
-		i.do([...]opcode{opLdr8Post, 0, opLdr32Post, opLdr64Post}[size])
+	case mode == modePost && loads:
+		i.do([...]opcode{opLdr8Post, opLdr16Post, opLdr32Post, opLdr64Post}[size])
 	case mode == modePost && size != 1:
 		i.do([...]opcode{opStr8Post, 0, opStr32Post, opStr64Post}[size])
+	case mode == modePre && size == 0 && loads:
+		i.do(opLdr8Pre)
 	}
 }
 
@@ -234,6 +236,8 @@ func decodeLiteral(i *inst, pc uint64) {
 		i.do(opNop)
 	default:
 		i.rd = sink(raw)
+		i.sz = [...]uint8{2, 3, 2 | signed64}[opc]
+		i.call(load)
 		i.do([...]opcode{opLdr32, opLdr64, opLdrS32}[opc])
 	}
 }
@@ -250,15 +254,17 @@ func decodePair(i *inst) {
 		}
 		i.rd, i.ra, i.sz = spr(raw), spr(raw>>10), uint8(2+opc)
 		i.imm = offset << i.sz
-		switch {
-		case loads && opc == 2 && i.rm == modeOffset:
-			i.do(opLdpQ)
-		case opc == 2 && i.rm == modeOffset:
-			i.do(opStpQ)
-		case loads:
+		quick := opc == 2 && i.rm == modeOffset && i.rd != i.ra
+		if loads {
 			i.call(loadPairVector)
-		default:
-			i.call(storePairVector)
+			if quick {
+				i.do(opLdpQ)
+			}
+			return
+		}
+		i.call(storePairVector)
+		if quick {
+			i.do(opStpQ)
 		}
 		return
 	}
@@ -269,14 +275,15 @@ func decodePair(i *inst) {
 	i.imm = offset << i.sz
 	if !loads {
 		i.ra = zr(raw >> 10)
+		if opc&1 != 0 {
+			return
+		}
+		i.call(storePair)
 		switch {
-		case opc&1 != 0:
 		case opc == 2 && i.rm == modeOffset:
 			i.do(opStp64)
 		case opc == 2 && i.rm == modePre:
 			i.do(opStp64Pre)
-		default:
-			i.call(storePair)
 		}
 		return
 	}
@@ -286,10 +293,14 @@ func decodePair(i *inst) {
 		i.sz |= signed64
 		i.call(loadPair)
 	case opc&1 != 0:
-	case opc == 2 && i.rm == modeOffset:
-		i.do(opLdp64)
-	case opc == 2 && i.rm == modePost:
-		i.do(opLdp64Post)
+	case opc == 2:
+		i.call(loadPair)
+		switch i.rm {
+		case modeOffset:
+			i.do(opLdp64)
+		case modePost:
+			i.do(opLdp64Post)
+		}
 	default:
 		i.call(loadPair)
 	}

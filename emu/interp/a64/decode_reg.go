@@ -35,15 +35,28 @@ func decodeRegister(i *inst) {
 		}
 		i.sh = uint8(field(raw, 10, 6))
 		i.sz = uint8(aluAnd + field(raw, 29, 2)*2 + raw>>21&1)
+		i.imm = ones(wide)
 		i.call(aluReg)
 		if field(raw, 22, 2) == 0 {
 			switch i.sz {
 			case aluAnd:
-				i.pick(opAndReg, opAndRegW)
+				i.do(opAndReg)
+			case aluBic:
+				i.do(opBicReg)
 			case aluOrr:
-				i.pick(opOrrReg, opOrrRegW)
+				i.do(opOrrReg)
+				if i.rn == regZR && i.sh == 0 {
+					i.pick(opMov, opMovW)
+				}
 			case aluEor:
-				i.pick(opEorReg, opEorRegW)
+				i.do(opEorReg)
+			}
+		} else if i.sz == aluEor {
+			switch {
+			case field(raw, 22, 2) == 1:
+				i.do(opEorLsr)
+			case field(raw, 22, 2) == 3 && !wide:
+				i.do(opEorRorW)
 			}
 		}
 	case raw>>24&0x1f == 0x0b && raw>>21&1 == 0: // add, sub, shifted
@@ -101,11 +114,11 @@ func decodeRegister(i *inst) {
 		}
 		i.ra = uint8(field(raw, 12, 4))
 		i.call(csel)
-		switch op := raw>>30&1<<1 | raw>>10&1; {
-		case op == 0:
-			i.pick(opCsel, opCselW)
-		case op == 1 && wide:
-			i.do(opCsinc)
+		if i.ra < 14 {
+			i.do(opCsel)
+			i.imm = -uint64(raw >> 30 & 1)
+			i.sz = uint8(raw >> 10 & 1)
+			i.sh = uint8(raw>>31^1) << 5
 		}
 	case raw>>21&0x3ff == 0xd6:
 		decodeTwoSource(i, wide)
@@ -120,6 +133,7 @@ func decodeRegister(i *inst) {
 		}
 		if field(raw, 10, 6) == 2 && !wide {
 			i.call(rev32)
+			i.do(opRevW)
 		}
 	case raw>>24&0x1f == 0x1b && raw>>29&3 == 0: // three sources
 		i.ra = zr(raw >> 10)
@@ -153,14 +167,10 @@ func decodeTwoSource(i *inst, wide bool) {
 		i.call(sdiv)
 	case 8:
 		i.call(shiftV)
-		if wide {
-			i.do(opLslV)
-		}
+		i.pick(opLslV, opLslVW)
 	case 9:
 		i.call(shiftV)
-		if wide {
-			i.do(opLsrV)
-		}
+		i.pick(opLsrV, opLsrVW)
 	case 10, 11:
 		i.call(shiftV)
 	case 16, 17, 18, 19, 20, 21, 22, 23:
@@ -220,6 +230,14 @@ func (c *core) addWithCarry(a, b, carry uint64, wide bool) uint64 {
 	r := w & 0xffffffff
 	c.fn, c.fz, c.fc, c.fv = w<<32, r, w>>32, ^(a^b)&(a^r)<<32
 	return r
+}
+
+// ones is a mask of the width of an operation.
+func ones(wide bool) uint64 {
+	if wide {
+		return 1<<64 - 1
+	}
+	return 1<<32 - 1
 }
 
 // shifted is ShiftReg (J1.1.3).
@@ -287,6 +305,7 @@ func aluImm(c *core, i *inst) status {
 }
 
 func adc(c *core, i *inst) status {
+	c.settle()
 	b, wide := c.x[i.rm], i.raw>>31 != 0
 	if i.raw>>30&1 != 0 {
 		b = ^b

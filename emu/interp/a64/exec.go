@@ -4,569 +4,716 @@ package a64
 
 import "math/bits"
 
-// opcode names what the loop of exec does itself; all else is opFn, a call of
-// inst.fn.
-type opcode uint8
-
-const (
-	opFn opcode = iota
-	opNop
-	opMovImm
-	opMovK
-	opAddImm
-	opAddImmW
-	opSubsImm
-	opSubsImmW
-	opAddReg
-	opAddRegW
-	opSubReg
-	opSubRegW
-	opSubsReg
-	opSubsRegW
-	opAddExt
-	opAndReg
-	opAndRegW
-	opOrrReg
-	opOrrRegW
-	opEorReg
-	opEorRegW
-	opAndImm
-	opOrrImm
-	opOrrImmW
-	opEorImm
-	opEorImmW
-	opAndsImm
-	opAndsImmW
-	opUbfm
-	opLslImm
-	opLslImmW
-	opSbfm
-	opSbfmW
-	opRorImmW
-	opLslV
-	opLsrV
-	opMadd
-	opMaddW
-	opCsel
-	opCselW
-	opCsinc
-	opLdr64
-	opLdr32
-	opLdr16
-	opLdr8
-	opLdrS32
-	opStr64
-	opStr32
-	opStr16
-	opStr8
-	opLdr64R
-	opLdr32R
-	opLdr16R
-	opLdr8R
-	opStr64R
-	opStr32R
-	opStr16R
-	opStr8R
-	opLdr64Post
-	opLdr32Post
-	opLdr8Post
-	opStr64Post
-	opStr32Post
-	opStr8Post
-	opLdp64
-	opLdp64Post
-	opStp64
-	opStp64Pre
-	opLdrQ
-	opStrQ
-	opLdpQ
-	opStpQ
-	opB
-	opBL
-	opBCond
-	opCbz
-	opCbnz
-	opCbzW
-	opCbnzW
-	opTbz
-	opTbnz
-	opBR
-	opBLR
-
-	// A comparison and the conditional branch behind it, which ends the block.
-	opSubsImmB
-	opSubsImmWB
-	opSubsRegB
-	opSubsRegWB
-)
-
-// fuse joins a comparison at the end of a block with its branch.
-func fuse(insts []inst) {
-	n := len(insts)
-	if n < 2 || insts[n-1].op != opBCond {
-		return
-	}
-	c := &insts[n-2]
-	fused := opFn
-	switch c.op {
-	case opSubsImm:
-		fused = opSubsImmB
-	case opSubsImmW:
-		fused = opSubsImmWB
-	case opSubsReg:
-		fused = opSubsRegB
-	case opSubsRegW:
-		fused = opSubsRegWB
-	default:
-		return
-	}
-	c.op, c.ra = fused, insts[n-1].ra
-}
-
-// subs64 and subs32 set the flags as a subtraction does.
-func (c *core) subs64(a, b uint64) uint64 {
-	r, borrow := bits.Sub64(a, b, 0)
-	c.fn, c.fz, c.fc, c.fv = r, r, borrow^1, (a^b)&(a^r)
-	return r
-}
-
-func (c *core) subs32(a, b uint64) uint64 {
-	w := uint64(uint32(a)) - uint64(uint32(b))
-	r := w & 0xffffffff
-	c.fn, c.fz, c.fc, c.fv = w<<32, r, w>>63^1, (a^b)&(a^r)<<32
-	return r
-}
-
-func (c *core) ands64(r uint64) uint64 {
-	c.fn, c.fz, c.fc, c.fv = r, r, 0, 0
-	return r
-}
-
-func (c *core) ands32(r uint64) uint64 {
-	r &= 0xffffffff
-	c.fn, c.fz, c.fc, c.fv = r<<32, r, 0, 0
-	return r
-}
-
-// exec executes a block and, with chain, those that follow it as long as they
-// are within budget, which is in instructions. It leaves in core.pc where to go on, and in
+// exec executes a block, and those that follow it as long as they are within
+// core.budget. It leaves in core.pc where to go on, and in
 // core.from and core.slot the link to make there.
-func (c *core) exec(b *block, budget int, chain bool) status {
-	x := &c.x
-	for {
-		insts := b.insts
-		c.pc = b.pc
-		var (
-			st     status
-			done   int
-			slot   = 1
-			target = b.pc + 4*uint64(len(insts))
-		)
-	body:
-		for n := range insts {
-			i := &insts[n]
-			switch i.op {
-			case opFn:
-				if st = i.fn(c, i); st != next {
-					done = n
-					break body
-				}
-			case opNop:
-			case opMovImm:
-				x[i.rd] = i.imm
-			case opMovK:
-				x[i.rd] = x[i.rd]&^(0xffff<<(i.sh&63)) | i.imm
-			case opAddImm:
-				x[i.rd] = x[i.rn] + i.imm
-			case opAddImmW:
-				x[i.rd] = uint64(uint32(x[i.rn] + i.imm))
-			case opSubsImm:
-				x[i.rd] = c.subs64(x[i.rn], i.imm)
-			case opSubsImmW:
-				x[i.rd] = c.subs32(x[i.rn], i.imm)
-			case opAddReg:
-				x[i.rd] = x[i.rn] + x[i.rm]<<(i.sh&63)
-			case opAddRegW:
-				x[i.rd] = uint64(uint32(x[i.rn] + x[i.rm]<<(i.sh&63)))
-			case opSubReg:
-				x[i.rd] = x[i.rn] - x[i.rm]<<(i.sh&63)
-			case opSubRegW:
-				x[i.rd] = uint64(uint32(x[i.rn] - x[i.rm]<<(i.sh&63)))
-			case opSubsReg:
-				x[i.rd] = c.subs64(x[i.rn], x[i.rm]<<(i.sh&63))
-			case opSubsRegW:
-				x[i.rd] = c.subs32(x[i.rn], x[i.rm]<<(i.sh&63))
-			case opAddExt:
-				x[i.rd] = x[i.rn] + x[i.rm]&i.imm<<(i.sh&63)
-			case opAndReg:
-				x[i.rd] = x[i.rn] & (x[i.rm] << (i.sh & 63))
-			case opAndRegW:
-				x[i.rd] = uint64(uint32(x[i.rn] & (x[i.rm] << (i.sh & 63))))
-			case opOrrReg:
-				x[i.rd] = x[i.rn] | x[i.rm]<<(i.sh&63)
-			case opOrrRegW:
-				x[i.rd] = uint64(uint32(x[i.rn] | x[i.rm]<<(i.sh&63)))
-			case opEorReg:
-				x[i.rd] = x[i.rn] ^ x[i.rm]<<(i.sh&63)
-			case opEorRegW:
-				x[i.rd] = uint64(uint32(x[i.rn] ^ x[i.rm]<<(i.sh&63)))
-			case opAndImm:
-				x[i.rd] = x[i.rn] & i.imm
-			case opOrrImm:
-				x[i.rd] = x[i.rn] | i.imm
-			case opOrrImmW:
-				x[i.rd] = uint64(uint32(x[i.rn] | i.imm))
-			case opEorImm:
-				x[i.rd] = x[i.rn] ^ i.imm
-			case opEorImmW:
-				x[i.rd] = uint64(uint32(x[i.rn] ^ i.imm))
-			case opAndsImm:
-				x[i.rd] = c.ands64(x[i.rn] & i.imm)
-			case opAndsImmW:
-				x[i.rd] = c.ands32(x[i.rn] & i.imm)
-			case opUbfm:
-				x[i.rd] = (x[i.rn] >> (i.sh & 63) & i.imm) << (i.ra & 63)
-			case opLslImm:
-				x[i.rd] = x[i.rn] << (i.sh & 63)
-			case opLslImmW:
-				x[i.rd] = uint64(uint32(x[i.rn]) << (i.sh & 31))
-			case opSbfm:
-				x[i.rd] = uint64(int64(x[i.rn]<<(i.sh&63)) >> (i.sz & 63))
-			case opSbfmW:
-				x[i.rd] = uint64(uint32(int32(uint32(x[i.rn])<<(i.sh&31)) >> (i.sz & 31)))
-			case opRorImmW:
-				x[i.rd] = uint64(bits.RotateLeft32(uint32(x[i.rn]), -int(i.sh)))
-			case opLslV:
-				x[i.rd] = x[i.rn] << (x[i.rm] & 63)
-			case opLsrV:
-				x[i.rd] = x[i.rn] >> (x[i.rm] & 63)
-			case opMadd:
-				x[i.rd] = x[i.ra] + x[i.rn]*x[i.rm]
-			case opMaddW:
-				x[i.rd] = uint64(uint32(x[i.ra] + x[i.rn]*x[i.rm]))
-			case opCsel:
-				if c.holds(i.ra) {
-					x[i.rd] = x[i.rn]
-				} else {
-					x[i.rd] = x[i.rm]
-				}
-			case opCselW:
-				if c.holds(i.ra) {
-					x[i.rd] = uint64(uint32(x[i.rn]))
-				} else {
-					x[i.rd] = uint64(uint32(x[i.rm]))
-				}
-			case opCsinc:
-				if c.holds(i.ra) {
-					x[i.rd] = x[i.rn]
-				} else {
-					x[i.rd] = x[i.rm] + 1
-				}
-			case opLdr64, opLdr64R:
-				a := x[i.rn] + i.imm
-				if i.op == opLdr64R {
-					a += x[i.rm] << (i.sh & 63)
-				}
-				var v uint64
-				if v, st = c.load64(a); st != next {
-					done = n
-					break body
-				}
-				x[i.rd] = v
-			case opLdr32, opLdr32R:
-				a := x[i.rn] + i.imm
-				if i.op == opLdr32R {
-					a += x[i.rm] << (i.sh & 63)
-				}
-				var v uint64
-				if v, st = c.load32(a); st != next {
-					done = n
-					break body
-				}
-				x[i.rd] = v
-			case opLdr16, opLdr16R:
-				a := x[i.rn] + i.imm
-				if i.op == opLdr16R {
-					a += x[i.rm] << (i.sh & 63)
-				}
-				var v uint64
-				if v, st = c.load16(a); st != next {
-					done = n
-					break body
-				}
-				x[i.rd] = v
-			case opLdr8, opLdr8R:
-				a := x[i.rn] + i.imm
-				if i.op == opLdr8R {
-					a += x[i.rm] << (i.sh & 63)
-				}
-				var v uint64
-				if v, st = c.load8(a); st != next {
-					done = n
-					break body
-				}
-				x[i.rd] = v
-			case opLdrS32:
-				var v uint64
-				if v, st = c.load32(x[i.rn] + i.imm); st != next {
-					done = n
-					break body
-				}
-				x[i.rd] = uint64(int64(int32(v)))
-			case opLdr64Post:
-				a := x[i.rn]
-				var v uint64
-				if v, st = c.load64(a); st != next {
-					done = n
-					break body
-				}
-				x[i.rd] = v
-				x[i.rn] = a + i.imm
-			case opLdr32Post:
-				a := x[i.rn]
-				var v uint64
-				if v, st = c.load32(a); st != next {
-					done = n
-					break body
-				}
-				x[i.rd] = v
-				x[i.rn] = a + i.imm
-			case opLdr8Post:
-				a := x[i.rn]
-				var v uint64
-				if v, st = c.load8(a); st != next {
-					done = n
-					break body
-				}
-				x[i.rd] = v
-				x[i.rn] = a + i.imm
-			case opStr64, opStr64R:
-				a := x[i.rn] + i.imm
-				if i.op == opStr64R {
-					a += x[i.rm] << (i.sh & 63)
-				}
-				if st = c.store64(a, x[i.rd]); st != next {
-					done = n
-					break body
-				}
-			case opStr32, opStr32R:
-				a := x[i.rn] + i.imm
-				if i.op == opStr32R {
-					a += x[i.rm] << (i.sh & 63)
-				}
-				if st = c.store32(a, x[i.rd]); st != next {
-					done = n
-					break body
-				}
-			case opStr16, opStr16R:
-				a := x[i.rn] + i.imm
-				if i.op == opStr16R {
-					a += x[i.rm] << (i.sh & 63)
-				}
-				if st = c.store16(a, x[i.rd]); st != next {
-					done = n
-					break body
-				}
-			case opStr8, opStr8R:
-				a := x[i.rn] + i.imm
-				if i.op == opStr8R {
-					a += x[i.rm] << (i.sh & 63)
-				}
-				if st = c.store8(a, x[i.rd]); st != next {
-					done = n
-					break body
-				}
-			case opStr64Post:
-				a := x[i.rn]
-				if st = c.store64(a, x[i.rd]); st != fault {
-					x[i.rn] = a + i.imm
-				}
-				if st != next {
-					done = n
-					break body
-				}
-			case opStr32Post:
-				a := x[i.rn]
-				if st = c.store32(a, x[i.rd]); st != fault {
-					x[i.rn] = a + i.imm
-				}
-				if st != next {
-					done = n
-					break body
-				}
-			case opStr8Post:
-				a := x[i.rn]
-				if st = c.store8(a, x[i.rd]); st != fault {
-					x[i.rn] = a + i.imm
-				}
-				if st != next {
-					done = n
-					break body
-				}
-			case opLdp64, opLdp64Post:
-				a := x[i.rn]
-				if i.op == opLdp64 {
-					a += i.imm
-				}
-				var lo, hi uint64
-				if lo, hi, st = c.load128(a); st != next {
-					done = n
-					break body
-				}
-				if i.op == opLdp64Post {
-					x[i.rn] = a + i.imm
-				}
-				x[i.rd], x[i.ra] = lo, hi
-			case opStp64:
-				if st = c.store128(x[i.rn]+i.imm, x[i.rd], x[i.ra]); st != next {
-					done = n
-					break body
-				}
-			case opStp64Pre:
-				a := x[i.rn] + i.imm
-				if st = c.store128(a, x[i.rd], x[i.ra]); st != fault {
-					x[i.rn] = a
-				}
-				if st != next {
-					done = n
-					break body
-				}
-			case opLdrQ:
-				var lo, hi uint64
-				if lo, hi, st = c.load128(x[i.rn] + i.imm); st != next {
-					done = n
-					break body
-				}
-				v := &c.v[i.rd&31]
-				v[0], v[1] = lo, hi
-			case opStrQ:
-				v := &c.v[i.rd&31]
-				if st = c.store128(x[i.rn]+i.imm, v[0], v[1]); st != next {
-					done = n
-					break body
-				}
-			case opLdpQ:
-				a := x[i.rn] + i.imm
-				var lo, hi, lo2, hi2 uint64
-				if lo, hi, st = c.load128(a); st == next {
-					lo2, hi2, st = c.load128(a + 16)
-				}
-				if st != next {
-					done = n
-					break body
-				}
-				v, w := &c.v[i.rd&31], &c.v[i.ra&31]
-				v[0], v[1] = lo, hi
-				w[0], w[1] = lo2, hi2
-			case opStpQ:
-				a := x[i.rn] + i.imm
-				if st = c.canWrite(a, 32); st != fault {
-					v, w := &c.v[i.rd&31], &c.v[i.ra&31]
-					st = c.store128(a, v[0], v[1])
-					st = max(st, c.store128(a+16, w[0], w[1]))
-				}
-				if st != next {
-					done = n
-					break body
-				}
-			case opB:
-				slot, target = 0, i.imm
-			case opBL:
-				x[30] = target
-				slot, target = 0, i.imm
-			case opBCond:
-				if c.holds(i.ra) {
-					slot, target = 0, i.imm
-				}
-			case opCbz:
-				if x[i.rd] == 0 {
-					slot, target = 0, i.imm
-				}
-			case opCbnz:
-				if x[i.rd] != 0 {
-					slot, target = 0, i.imm
-				}
-			case opCbzW:
-				if uint32(x[i.rd]) == 0 {
-					slot, target = 0, i.imm
-				}
-			case opCbnzW:
-				if uint32(x[i.rd]) != 0 {
-					slot, target = 0, i.imm
-				}
-			case opTbz:
-				if x[i.rd]>>(i.sh&63)&1 == 0 {
-					slot, target = 0, i.imm
-				}
-			case opTbnz:
-				if x[i.rd]>>(i.sh&63)&1 != 0 {
-					slot, target = 0, i.imm
-				}
-			case opBR:
-				slot, target = 2, x[i.rn]
-			case opBLR:
-				to := x[i.rn]
-				x[30] = target
-				slot, target = 2, to
-			case opSubsImmB:
-				x[i.rd] = c.subs64(x[i.rn], i.imm)
-				if c.holds(i.ra) {
-					slot, target = 0, insts[len(insts)-1].imm
-				}
-				break body
-			case opSubsImmWB:
-				x[i.rd] = c.subs32(x[i.rn], i.imm)
-				if c.holds(i.ra) {
-					slot, target = 0, insts[len(insts)-1].imm
-				}
-				break body
-			case opSubsRegB:
-				x[i.rd] = c.subs64(x[i.rn], x[i.rm]<<(i.sh&63))
-				if c.holds(i.ra) {
-					slot, target = 0, insts[len(insts)-1].imm
-				}
-				break body
-			case opSubsRegWB:
-				x[i.rd] = c.subs32(x[i.rn], x[i.rm]<<(i.sh&63))
-				if c.holds(i.ra) {
-					slot, target = 0, insts[len(insts)-1].imm
-				}
-				break body
+//
+// A case of its switch does the whole of an instruction and continues, or has
+// done nothing and lets inst.fn do it: below the switch is the only call, so that
+// the state of the loop stays in the processor's registers.
+func (c *core) exec(b *block) status {
+	var (
+		x      = &c.x
+		end    = c.count + uint64(c.budget)
+		insts  []inst
+		n      uint
+		st     status
+		to     *block
+		target uint64
+		a      uint64
+		va, vb uint64
+	)
+start:
+	insts, n = b.insts, 0
+	for n < uint(len(insts)) {
+		i := &insts[n]
+		n++
+		switch i.op {
+		case opFn:
+		case opNop:
+			continue
+		case opMovImm:
+			x[i.rd] = i.imm
+			continue
+		case opMovK:
+			x[i.rd] = x[i.rd]&^(0xffff<<(i.sh&63)) | i.imm
+			continue
+		case opAddImm:
+			x[i.rd] = x[i.rn] + i.imm
+			continue
+		case opAddImmW:
+			x[i.rd] = uint64(uint32(x[i.rn] + i.imm))
+			continue
+		case opSubsImm, opSubsReg:
+			va, vb = x[i.rn], i.imm+x[i.rm]<<(i.sh&63)
+			r, borrow := bits.Sub64(va, vb, 0)
+			c.fn, c.fz, c.fc, c.fv = r, r, borrow^1, (va^vb)&(va^r)
+			x[i.rd] = r
+			continue
+		case opSubsImmW, opSubsRegW:
+			va, vb = x[i.rn]<<32, (i.imm+x[i.rm]<<(i.sh&63))<<32
+			r, borrow := bits.Sub64(va, vb, 0)
+			c.fn, c.fz, c.fc, c.fv = r, r, borrow^1, (va^vb)&(va^r)
+			x[i.rd] = r >> 32
+			continue
+		case opAddReg:
+			x[i.rd] = x[i.rn] + x[i.rm]<<(i.sh&63)
+			continue
+		case opAddRegW:
+			x[i.rd] = uint64(uint32(x[i.rn] + x[i.rm]<<(i.sh&63)))
+			continue
+		case opSubReg:
+			x[i.rd] = x[i.rn] - x[i.rm]<<(i.sh&63)
+			continue
+		case opSubRegW:
+			x[i.rd] = uint64(uint32(x[i.rn] - x[i.rm]<<(i.sh&63)))
+			continue
+		case opAddExt:
+			x[i.rd] = x[i.rn] + x[i.rm]&i.imm<<(i.sh&63)
+			continue
+		case opMov:
+			x[i.rd] = x[i.rm]
+			continue
+		case opMovW:
+			x[i.rd] = uint64(uint32(x[i.rm]))
+			continue
+		case opAndReg:
+			x[i.rd] = x[i.rn] & (x[i.rm] << (i.sh & 63)) & i.imm
+			continue
+		case opBicReg:
+			x[i.rd] = x[i.rn] &^ (x[i.rm] << (i.sh & 63)) & i.imm
+			continue
+		case opOrrReg:
+			x[i.rd] = (x[i.rn] | x[i.rm]<<(i.sh&63)) & i.imm
+			continue
+		case opEorReg:
+			x[i.rd] = (x[i.rn] ^ x[i.rm]<<(i.sh&63)) & i.imm
+			continue
+		case opEorLsr:
+			x[i.rd] = (x[i.rn] ^ x[i.rm]&i.imm>>(i.sh&63)) & i.imm
+			continue
+		case opEorRorW:
+			x[i.rd] = uint64(uint32(x[i.rn]) ^ bits.RotateLeft32(uint32(x[i.rm]), -int(i.sh)))
+			continue
+		case opAndImm:
+			x[i.rd] = x[i.rn] & i.imm
+			continue
+		case opOrrImm:
+			x[i.rd] = x[i.rn] | i.imm
+			continue
+		case opOrrImmW:
+			x[i.rd] = uint64(uint32(x[i.rn] | i.imm))
+			continue
+		case opEorImm:
+			x[i.rd] = x[i.rn] ^ i.imm
+			continue
+		case opEorImmW:
+			x[i.rd] = uint64(uint32(x[i.rn] ^ i.imm))
+			continue
+		case opAndsImm:
+			r := x[i.rn] & i.imm
+			c.fn, c.fz, c.fc, c.fv = r, r, 0, 0
+			x[i.rd] = r
+			continue
+		case opAndsImmW:
+			r := uint64(uint32(x[i.rn] & i.imm))
+			c.fn, c.fz, c.fc, c.fv = r<<32, r, 0, 0
+			x[i.rd] = r
+			continue
+		case opUbfm:
+			x[i.rd] = (x[i.rn] >> (i.sh & 63) & i.imm) << (i.ra & 63)
+			continue
+		case opBfm:
+			x[i.rd] = x[i.rd]&^(i.imm<<(i.ra&63)) | (x[i.rn]>>(i.sh&63)&i.imm)<<(i.ra&63)
+			continue
+		case opLslImm:
+			x[i.rd] = x[i.rn] << (i.sh & 63)
+			continue
+		case opLslImmW:
+			x[i.rd] = uint64(uint32(x[i.rn]) << (i.sh & 31))
+			continue
+		case opSbfm:
+			x[i.rd] = uint64(int64(x[i.rn]<<(i.sh&63)) >> (i.sz & 63))
+			continue
+		case opSbfmW:
+			x[i.rd] = uint64(uint32(int32(uint32(x[i.rn])<<(i.sh&31)) >> (i.sz & 31)))
+			continue
+		case opRorImmW:
+			x[i.rd] = uint64(bits.RotateLeft32(uint32(x[i.rn]), -int(i.sh)))
+			continue
+		case opLslV:
+			x[i.rd] = x[i.rn] << (x[i.rm] & 63)
+			continue
+		case opLslVW:
+			x[i.rd] = uint64(uint32(x[i.rn]) << (x[i.rm] & 31))
+			continue
+		case opLsrV:
+			x[i.rd] = x[i.rn] >> (x[i.rm] & 63)
+			continue
+		case opLsrVW:
+			x[i.rd] = uint64(uint32(x[i.rn]) >> (x[i.rm] & 31))
+			continue
+		case opRevW:
+			x[i.rd] = uint64(bits.ReverseBytes32(uint32(x[i.rn])))
+			continue
+		case opMadd:
+			x[i.rd] = x[i.ra] + x[i.rn]*x[i.rm]
+			continue
+		case opMaddW:
+			x[i.rd] = uint64(uint32(x[i.ra] + x[i.rn]*x[i.rm]))
+			continue
+		case opCsel:
+			if c.fc > 1 {
+				break
 			}
+			var r bool
+			switch i.ra >> 1 {
+			case 0:
+				r = c.fz == 0
+			case 1:
+				r = c.fc != 0
+			case 2:
+				r = int64(c.fn) < 0
+			case 3:
+				r = int64(c.fv) < 0
+			case 4:
+				r = c.fc != 0 && c.fz != 0
+			case 5:
+				r = int64(c.fn^c.fv) >= 0
+			case 6:
+				r = int64(c.fn^c.fv) >= 0 && c.fz != 0
+			}
+			va = x[i.rn]
+			if r == (i.ra&1 != 0) {
+				va = x[i.rm] ^ i.imm + uint64(i.sz)
+			}
+			x[i.rd] = va << (i.sh & 63) >> (i.sh & 63)
+			continue
+
+		case opLdr64:
+			a = x[i.rn] + i.imm - c.at
+			goto load64
+		case opLdr32:
+			a = x[i.rn] + i.imm - c.at
+			goto load32
+		case opLdrS32:
+			a = x[i.rn] + i.imm - c.at
+			if w := c.window; a < a+4 && a+4 <= uint64(len(w)) {
+				p := w[a : a+4]
+				x[i.rd] = uint64(int64(int32(uint32(p[0]) | uint32(p[1])<<8 | uint32(p[2])<<16 | uint32(p[3])<<24)))
+				continue
+			}
+		case opLdr16:
+			a = x[i.rn] + i.imm - c.at
+			goto load16
+		case opLdr8:
+			a = x[i.rn] + i.imm - c.at
+			goto load8
+		case opLdr64R:
+			a = x[i.rn] + x[i.rm]&i.imm<<(i.s2&63) - c.at
+			goto load64
+		case opLdr32R:
+			a = x[i.rn] + x[i.rm]&i.imm<<(i.s2&63) - c.at
+			goto load32
+		case opLdr16R:
+			a = x[i.rn] + x[i.rm]&i.imm<<(i.s2&63) - c.at
+			goto load16
+		case opLdr8R:
+			a = x[i.rn] + x[i.rm]&i.imm<<(i.s2&63) - c.at
+			goto load8
+		case opLdr64Post:
+			a = x[i.rn] - c.at
+			if w := c.window; a < a+8 && a+8 <= uint64(len(w)) {
+				x[i.rn] += i.imm
+				goto load64
+			}
+		case opLdr32Post:
+			a = x[i.rn] - c.at
+			if w := c.window; a < a+4 && a+4 <= uint64(len(w)) {
+				x[i.rn] += i.imm
+				goto load32
+			}
+		case opLdr16Post:
+			a = x[i.rn] - c.at
+			if w := c.window; a < a+2 && a+2 <= uint64(len(w)) {
+				x[i.rn] += i.imm
+				goto load16
+			}
+		case opLdr8Post:
+			a = x[i.rn] - c.at
+			if w := c.window; a < uint64(len(w)) {
+				x[i.rn] += i.imm
+				x[i.rd] = uint64(w[a])
+				continue
+			}
+		case opLdr8Pre:
+			a = x[i.rn] + i.imm - c.at
+			if w := c.window; a < uint64(len(w)) {
+				x[i.rn] += i.imm
+				x[i.rd] = uint64(w[a])
+				continue
+			}
+		case opLdp64:
+			a = x[i.rn] + i.imm - c.at
+			goto loadPair
+		case opLdp64Post:
+			a = x[i.rn] - c.at
+			if w := c.window; a < a+16 && a+16 <= uint64(len(w)) {
+				x[i.rn] += i.imm
+				goto loadPair
+			}
+		case opLdpQ:
+			a = x[i.rn] + i.imm - c.at
+			if w := c.window; a+16 < a+32 && a+32 <= uint64(len(w)) {
+				p, v := w[a+16:a+32], &c.v[i.ra&31]
+				v[0] = uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
+					uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
+				v[1] = uint64(p[8]) | uint64(p[9])<<8 | uint64(p[10])<<16 | uint64(p[11])<<24 |
+					uint64(p[12])<<32 | uint64(p[13])<<40 | uint64(p[14])<<48 | uint64(p[15])<<56
+				goto loadQ
+			}
+		case opLdrQ:
+			a = x[i.rn] + i.imm - c.at
+			goto loadQ
+
+		case opStr64:
+			a, va = x[i.rn]+i.imm, x[i.rd]
+			goto store64
+		case opStr32:
+			a, va = x[i.rn]+i.imm, x[i.rd]
+			goto store32
+		case opStr16:
+			a, va = x[i.rn]+i.imm, x[i.rd]
+			goto store16
+		case opStr8:
+			a, va = x[i.rn]+i.imm, x[i.rd]
+			goto store8
+		case opStr64R:
+			a, va = x[i.rn]+x[i.rm]&i.imm<<(i.s2&63), x[i.rd]
+			goto store64
+		case opStr32R:
+			a, va = x[i.rn]+x[i.rm]&i.imm<<(i.s2&63), x[i.rd]
+			goto store32
+		case opStr16R:
+			a, va = x[i.rn]+x[i.rm]&i.imm<<(i.s2&63), x[i.rd]
+			goto store16
+		case opStr8R:
+			a, va = x[i.rn]+x[i.rm]&i.imm<<(i.s2&63), x[i.rd]
+			goto store8
+		case opStr64Post:
+			a, va = x[i.rn], x[i.rd]
+			if o := a & pageMask; c.wtlb[a>>pageShift%tlbSize].number == a>>pageShift && o <= pageSize-8 {
+				x[i.rn] = a + i.imm
+				goto store64
+			}
+		case opStr32Post:
+			a, va = x[i.rn], x[i.rd]
+			if o := a & pageMask; c.wtlb[a>>pageShift%tlbSize].number == a>>pageShift && o <= pageSize-4 {
+				x[i.rn] = a + i.imm
+				goto store32
+			}
+		case opStr8Post:
+			a = x[i.rn]
+			if e := &c.wtlb[a>>pageShift%tlbSize]; e.number == a>>pageShift {
+				e.bytes[a&pageMask] = byte(x[i.rd])
+				x[i.rn] = a + i.imm
+				continue
+			}
+		case opStp64:
+			a, va, vb = x[i.rn]+i.imm, x[i.rd], x[i.ra]
+			goto store128
+		case opStp64Pre:
+			a, va, vb = x[i.rn]+i.imm, x[i.rd], x[i.ra]
+			if o := a & pageMask; c.wtlb[a>>pageShift%tlbSize].number == a>>pageShift && o <= pageSize-16 {
+				x[i.rn] = a
+				goto store128
+			}
+		case opStrQ:
+			a, va, vb = x[i.rn]+i.imm, c.v[i.rd&31][0], c.v[i.rd&31][1]
+			goto store128
+		case opStpQ:
+			a = x[i.rn] + i.imm
+			e := &c.wtlb[a>>pageShift%tlbSize]
+			if o := a & pageMask; e.number == a>>pageShift && o <= pageSize-32 {
+				p, v := e.bytes[o+16:o+32], &c.v[i.ra&31]
+				va, vb = v[0], v[1]
+				p[0], p[1], p[2], p[3] = byte(va), byte(va>>8), byte(va>>16), byte(va>>24)
+				p[4], p[5], p[6], p[7] = byte(va>>32), byte(va>>40), byte(va>>48), byte(va>>56)
+				p[8], p[9], p[10], p[11] = byte(vb), byte(vb>>8), byte(vb>>16), byte(vb>>24)
+				p[12], p[13], p[14], p[15] = byte(vb>>32), byte(vb>>40), byte(vb>>48), byte(vb>>56)
+				va, vb = c.v[i.rd&31][0], c.v[i.rd&31][1]
+				goto store128
+			}
+
+		case opB:
+			goto taken
+		case opBL:
+			x[30] = b.pc + 4*uint64(len(insts))
+			goto taken
+		case opCbz:
+			if x[i.rd] == 0 {
+				goto taken
+			}
+			goto notTaken
+		case opCbnz:
+			if x[i.rd] != 0 {
+				goto taken
+			}
+			goto notTaken
+		case opCbzW:
+			if uint32(x[i.rd]) == 0 {
+				goto taken
+			}
+			goto notTaken
+		case opCbnzW:
+			if uint32(x[i.rd]) != 0 {
+				goto taken
+			}
+			goto notTaken
+		case opTbz:
+			if x[i.rd]>>(i.sh&63)&1 == 0 {
+				goto taken
+			}
+			goto notTaken
+		case opTbnz:
+			if x[i.rd]>>(i.sh&63)&1 != 0 {
+				goto taken
+			}
+			goto notTaken
+		case opBR:
+			target = x[i.rn]
+			goto indirect
+		case opBLR:
+			target = x[i.rn]
+			x[30] = b.pc + 4*uint64(len(insts))
+			goto indirect
+		case opBCond:
+			if c.fc > 1 {
+				break
+			}
+			var r bool
+			switch i.ra >> 1 {
+			case 0:
+				r = c.fz == 0
+			case 1:
+				r = c.fc != 0
+			case 2:
+				r = int64(c.fn) < 0
+			case 3:
+				r = int64(c.fv) < 0
+			case 4:
+				r = c.fc != 0 && c.fz != 0
+			case 5:
+				r = int64(c.fn^c.fv) >= 0
+			case 6:
+				r = int64(c.fn^c.fv) >= 0 && c.fz != 0
+			case 7:
+				goto taken
+			}
+			if r != (i.ra&1 != 0) {
+				goto taken
+			}
+			goto notTaken
+
+		case opCmpBEq:
+			va, vb = x[i.rn], i.imm+x[i.rm]
+			c.fn, c.fz, c.fc = va, vb, compared
+			x[i.rd] = va - vb
+			if va == vb {
+				goto taken
+			}
+			goto notTaken
+		case opCmpBNe:
+			va, vb = x[i.rn], i.imm+x[i.rm]
+			c.fn, c.fz, c.fc = va, vb, compared
+			x[i.rd] = va - vb
+			if va != vb {
+				goto taken
+			}
+			goto notTaken
+		case opCmpBHs:
+			va, vb = x[i.rn], i.imm+x[i.rm]
+			c.fn, c.fz, c.fc = va, vb, compared
+			x[i.rd] = va - vb
+			if va >= vb {
+				goto taken
+			}
+			goto notTaken
+		case opCmpBLo:
+			va, vb = x[i.rn], i.imm+x[i.rm]
+			c.fn, c.fz, c.fc = va, vb, compared
+			x[i.rd] = va - vb
+			if va < vb {
+				goto taken
+			}
+			goto notTaken
+		case opCmpBHi:
+			va, vb = x[i.rn], i.imm+x[i.rm]
+			c.fn, c.fz, c.fc = va, vb, compared
+			x[i.rd] = va - vb
+			if va > vb {
+				goto taken
+			}
+			goto notTaken
+		case opCmpBLs:
+			va, vb = x[i.rn], i.imm+x[i.rm]
+			c.fn, c.fz, c.fc = va, vb, compared
+			x[i.rd] = va - vb
+			if va <= vb {
+				goto taken
+			}
+			goto notTaken
+		case opCmpBGe:
+			va, vb = x[i.rn], i.imm+x[i.rm]
+			c.fn, c.fz, c.fc = va, vb, compared
+			x[i.rd] = va - vb
+			if int64(va) >= int64(vb) {
+				goto taken
+			}
+			goto notTaken
+		case opCmpBLt:
+			va, vb = x[i.rn], i.imm+x[i.rm]
+			c.fn, c.fz, c.fc = va, vb, compared
+			x[i.rd] = va - vb
+			if int64(va) < int64(vb) {
+				goto taken
+			}
+			goto notTaken
+		case opCmpBGt:
+			va, vb = x[i.rn], i.imm+x[i.rm]
+			c.fn, c.fz, c.fc = va, vb, compared
+			x[i.rd] = va - vb
+			if int64(va) > int64(vb) {
+				goto taken
+			}
+			goto notTaken
+		case opCmpBLe:
+			va, vb = x[i.rn], i.imm+x[i.rm]
+			c.fn, c.fz, c.fc = va, vb, compared
+			x[i.rd] = va - vb
+			if int64(va) <= int64(vb) {
+				goto taken
+			}
+			goto notTaken
+		case opCmpBEqW:
+			va, vb = x[i.rn]<<32, (i.imm+x[i.rm])<<32
+			c.fn, c.fz, c.fc = va, vb, compared
+			x[i.rd] = (va - vb) >> 32
+			if va == vb {
+				goto taken
+			}
+			goto notTaken
+		case opCmpBNeW:
+			va, vb = x[i.rn]<<32, (i.imm+x[i.rm])<<32
+			c.fn, c.fz, c.fc = va, vb, compared
+			x[i.rd] = (va - vb) >> 32
+			if va != vb {
+				goto taken
+			}
+			goto notTaken
+		case opCmpBHsW:
+			va, vb = x[i.rn]<<32, (i.imm+x[i.rm])<<32
+			c.fn, c.fz, c.fc = va, vb, compared
+			x[i.rd] = (va - vb) >> 32
+			if va >= vb {
+				goto taken
+			}
+			goto notTaken
+		case opCmpBLoW:
+			va, vb = x[i.rn]<<32, (i.imm+x[i.rm])<<32
+			c.fn, c.fz, c.fc = va, vb, compared
+			x[i.rd] = (va - vb) >> 32
+			if va < vb {
+				goto taken
+			}
+			goto notTaken
+		case opCmpBHiW:
+			va, vb = x[i.rn]<<32, (i.imm+x[i.rm])<<32
+			c.fn, c.fz, c.fc = va, vb, compared
+			x[i.rd] = (va - vb) >> 32
+			if va > vb {
+				goto taken
+			}
+			goto notTaken
+		case opCmpBLsW:
+			va, vb = x[i.rn]<<32, (i.imm+x[i.rm])<<32
+			c.fn, c.fz, c.fc = va, vb, compared
+			x[i.rd] = (va - vb) >> 32
+			if va <= vb {
+				goto taken
+			}
+			goto notTaken
+		case opCmpBGeW:
+			va, vb = x[i.rn]<<32, (i.imm+x[i.rm])<<32
+			c.fn, c.fz, c.fc = va, vb, compared
+			x[i.rd] = (va - vb) >> 32
+			if int64(va) >= int64(vb) {
+				goto taken
+			}
+			goto notTaken
+		case opCmpBLtW:
+			va, vb = x[i.rn]<<32, (i.imm+x[i.rm])<<32
+			c.fn, c.fz, c.fc = va, vb, compared
+			x[i.rd] = (va - vb) >> 32
+			if int64(va) < int64(vb) {
+				goto taken
+			}
+			goto notTaken
+		case opCmpBGtW:
+			va, vb = x[i.rn]<<32, (i.imm+x[i.rm])<<32
+			c.fn, c.fz, c.fc = va, vb, compared
+			x[i.rd] = (va - vb) >> 32
+			if int64(va) > int64(vb) {
+				goto taken
+			}
+			goto notTaken
+		case opCmpBLeW:
+			va, vb = x[i.rn]<<32, (i.imm+x[i.rm])<<32
+			c.fn, c.fz, c.fc = va, vb, compared
+			x[i.rd] = (va - vb) >> 32
+			if int64(va) <= int64(vb) {
+				goto taken
+			}
+			goto notTaken
 		}
+		goto slow
+	load64:
+		if w := c.window; a < a+8 && a+8 <= uint64(len(w)) {
+			p := w[a : a+8]
+			x[i.rd] = uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
+				uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
+			continue
+		}
+		goto slow
+	load32:
+		if w := c.window; a < a+4 && a+4 <= uint64(len(w)) {
+			p := w[a : a+4]
+			x[i.rd] = uint64(uint32(p[0]) | uint32(p[1])<<8 | uint32(p[2])<<16 | uint32(p[3])<<24)
+			continue
+		}
+		goto slow
+	load16:
+		if w := c.window; a < a+2 && a+2 <= uint64(len(w)) {
+			p := w[a : a+2]
+			x[i.rd] = uint64(uint16(p[0]) | uint16(p[1])<<8)
+			continue
+		}
+		goto slow
+	load8:
+		if w := c.window; a < uint64(len(w)) {
+			x[i.rd] = uint64(w[a])
+			continue
+		}
+		goto slow
+	loadPair:
+		if w := c.window; a < a+16 && a+16 <= uint64(len(w)) {
+			p := w[a : a+16]
+			x[i.rd] = uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
+				uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
+			x[i.ra] = uint64(p[8]) | uint64(p[9])<<8 | uint64(p[10])<<16 | uint64(p[11])<<24 |
+				uint64(p[12])<<32 | uint64(p[13])<<40 | uint64(p[14])<<48 | uint64(p[15])<<56
+			continue
+		}
+		goto slow
+	loadQ:
+		if w := c.window; a < a+16 && a+16 <= uint64(len(w)) {
+			p, v := w[a:a+16], &c.v[i.rd&31]
+			v[0] = uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
+				uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
+			v[1] = uint64(p[8]) | uint64(p[9])<<8 | uint64(p[10])<<16 | uint64(p[11])<<24 |
+				uint64(p[12])<<32 | uint64(p[13])<<40 | uint64(p[14])<<48 | uint64(p[15])<<56
+			continue
+		}
+		goto slow
+	store64:
+		if e, o := &c.wtlb[a>>pageShift%tlbSize], a&pageMask; e.number == a>>pageShift && o <= pageSize-8 {
+			p := e.bytes[o : o+8]
+			p[0], p[1], p[2], p[3] = byte(va), byte(va>>8), byte(va>>16), byte(va>>24)
+			p[4], p[5], p[6], p[7] = byte(va>>32), byte(va>>40), byte(va>>48), byte(va>>56)
+			continue
+		}
+		goto slow
+	store32:
+		if e, o := &c.wtlb[a>>pageShift%tlbSize], a&pageMask; e.number == a>>pageShift && o <= pageSize-4 {
+			p := e.bytes[o : o+4]
+			p[0], p[1], p[2], p[3] = byte(va), byte(va>>8), byte(va>>16), byte(va>>24)
+			continue
+		}
+		goto slow
+	store16:
+		if e, o := &c.wtlb[a>>pageShift%tlbSize], a&pageMask; e.number == a>>pageShift && o <= pageSize-2 {
+			p := e.bytes[o : o+2]
+			p[0], p[1] = byte(va), byte(va>>8)
+			continue
+		}
+		goto slow
+	store8:
+		if e := &c.wtlb[a>>pageShift%tlbSize]; e.number == a>>pageShift {
+			e.bytes[a&pageMask] = byte(va)
+			continue
+		}
+		goto slow
+	store128:
+		if e, o := &c.wtlb[a>>pageShift%tlbSize], a&pageMask; e.number == a>>pageShift && o <= pageSize-16 {
+			p := e.bytes[o : o+16]
+			p[0], p[1], p[2], p[3] = byte(va), byte(va>>8), byte(va>>16), byte(va>>24)
+			p[4], p[5], p[6], p[7] = byte(va>>32), byte(va>>40), byte(va>>48), byte(va>>56)
+			p[8], p[9], p[10], p[11] = byte(vb), byte(vb>>8), byte(vb>>16), byte(vb>>24)
+			p[12], p[13], p[14], p[15] = byte(vb>>32), byte(vb>>40), byte(vb>>48), byte(vb>>56)
+			continue
+		}
+	slow:
+		c.pc, c.n = b.pc, n // n is kept there, for else it would be kept on the stack all the time
+		c.count = end - uint64(c.budget)
+		st = i.fn(c, i)
+		n, insts = c.n, b.insts
 		if st != next {
-			c.pc = b.pc + 4*uint64(done)
-			c.from = nil
-			if st != fault {
-				c.pc += 4
-				done++
+			switch st {
+			case again:
+				n--
+				continue
+			case fault:
+				n--
 			}
-			c.count += uint64(done)
+			c.pc, c.from = b.pc+4*uint64(n), nil
+			c.count += uint64(n)
 			return st
 		}
-		c.count += uint64(len(insts))
-		budget -= len(insts)
-		if !chain {
-			c.pc, c.from = target, nil
-			return next
-		}
-		if slot < 2 {
-			to := b.links[slot]
-			if to != nil && b.epoch == c.cache.epoch && budget >= len(to.insts) {
-				b = to
-				continue
-			}
-			c.pc, c.from, c.slot = target, b, slot
-			return next
-		}
+	}
+notTaken:
+	c.budget -= len(insts)
+	if to = b.links[1]; to != nil && b.epoch == c.cache.epoch && c.budget >= len(to.insts) {
+		b = to
+		goto start
+	}
+	c.count = end - uint64(c.budget)
+	c.pc, c.from, c.slot = b.pc+4*uint64(len(insts)), b, 1
+	return next
+taken:
+	c.budget -= len(insts)
+	if to = b.links[0]; to != nil && b.epoch == c.cache.epoch && c.budget >= len(to.insts) {
+		b = to
+		goto start
+	}
+	c.count = end - uint64(c.budget)
+	c.pc, c.from, c.slot = insts[len(insts)-1].imm, b, 0
+	return next
+indirect:
+	c.budget -= len(insts)
+	to = b.links[0]
+	if to == nil || to.pc != target {
+		to = nil
 		p := c.cache.fetch[target>>pageShift%fetchTLB]
 		if p != nil && p.number == target>>pageShift && target&3 == 0 {
-			if to := p.blocks[target&pageMask>>2]; to != nil && budget >= len(to.insts) {
-				b = to
-				continue
-			}
+			to = p.blocks[target&pageMask>>2]
 		}
-		c.pc, c.from = target, nil
-		return next
 	}
+	if to != nil && b.epoch == c.cache.epoch && c.budget >= len(to.insts) {
+		b.links[0] = to
+		b = to
+		goto start
+	}
+	c.count = end - uint64(c.budget)
+	c.pc, c.from, c.slot = target, b, 0
+	return next
 }

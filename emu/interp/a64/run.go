@@ -65,7 +65,11 @@ func (c *core) run(ctx context.Context, stop *cpu.Stop) cpu.Exit {
 		if stop.Steps != 0 {
 			budget = min(budget, end-c.count)
 		}
-		if st := c.exec(b, int(budget), len(stop.Break) == 0); st > leave {
+		if len(stop.Break) > 0 {
+			budget = 0
+		}
+		c.budget = int(budget)
+		if st := c.exec(b); st > leave {
 			return c.stopped(st)
 		}
 	}

@@ -28,6 +28,7 @@ type tlbEntry struct {
 }
 
 func (c *core) flushTLB() {
+	c.window = nil
 	for i := range c.rtlb {
 		c.rtlb[i] = tlbEntry{number: nowhere}
 		c.wtlb[i] = tlbEntry{number: nowhere}
@@ -50,6 +51,7 @@ func (c *core) fill(a uint64, access mem.Perm) *page {
 	switch {
 	case access == mem.Readable:
 		c.rtlb[number%tlbSize] = tlbEntry{number, p}
+		c.at, c.window = uint64(r.Start), bytes
 	case access == mem.Writable && !c.cache.has(number) && !c.watches(number):
 		c.wtlb[number%tlbSize] = tlbEntry{number, p}
 	}
