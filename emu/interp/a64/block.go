@@ -22,15 +22,16 @@ const (
 	lineSize = 64 // what a bit of codePage.lines stands for
 )
 
-// block is a straight run of instructions, in one page.
+// block is a straight run of instructions, in one page. It has none until it is
+// decoded, and again when they may have changed: links to it hold all the same.
 type block struct {
 	pc    uint64
 	insts []inst
 	links [2]*block // where it goes on: the branch taken, and not
-	epoch uint64    // of the links
 }
 
-// codePage is the blocks that start in a page.
+// codePage is the blocks that start in a page. It has no bytes when nothing of it
+// is decoded.
 type codePage struct {
 	number uint64
 	bytes  *page
@@ -38,35 +39,38 @@ type codePage struct {
 	blocks [pageSize / 4]*block
 }
 
-// blockCache is what has been decoded. A page that is written to where there was
-// code loses all its blocks; links between blocks hold in one epoch.
+// blockCache is what has been decoded. In a page that is written to where there was
+// code all blocks become empty.
 type blockCache struct {
 	pages map[uint64]*codePage
 	fetch [fetchTLB]*codePage
 	size  int // instructions
-	epoch uint64
 }
 
 func (b *blockCache) clear() {
 	b.pages = map[uint64]*codePage{}
 	b.fetch = [fetchTLB]*codePage{}
 	b.size = 0
-	b.epoch++
 }
 
-func (b *blockCache) has(number uint64) bool { return b.pages[number] != nil }
+func (b *blockCache) has(number uint64) bool {
+	p := b.pages[number]
+	return p != nil && p.bytes != nil
+}
 
 func (b *blockCache) drop(number uint64) {
-	if p := b.pages[number]; p != nil {
-		for _, blk := range p.blocks {
-			if blk != nil {
-				b.size -= len(blk.insts)
-			}
-		}
-		delete(b.pages, number)
-		b.fetch[number%fetchTLB] = nil
-		b.epoch++
+	p := b.pages[number]
+	if p == nil || p.bytes == nil {
+		return
 	}
+	for _, blk := range p.blocks {
+		if blk != nil {
+			b.size -= len(blk.insts)
+			blk.insts, blk.links = nil, [2]*block{}
+		}
+	}
+	p.bytes, p.lines = nil, 0
+	b.fetch[number%fetchTLB] = nil
 }
 
 // written drops what was decoded from n bytes in one page and reports whether
@@ -113,7 +117,7 @@ func (c *core) block(pc uint64) *block {
 			return nil
 		}
 	}
-	if b := p.blocks[pc&pageMask>>2]; b != nil {
+	if b := p.blocks[pc&pageMask>>2]; b != nil && len(b.insts) > 0 {
 		return b
 	}
 	if c.cache.size > maxCode {
@@ -127,17 +131,20 @@ func (c *core) block(pc uint64) *block {
 
 func (c *core) codePage(number uint64) *codePage {
 	p := c.cache.pages[number]
-	if p == nil {
+	if p == nil || p.bytes == nil {
 		code, err := c.mem.Fetch(efi.Addr(number<<pageShift), pageSize)
 		if err != nil {
 			return nil
 		}
-		if len(c.cache.pages) >= maxPages {
-			c.cache.clear()
-		}
 		c.work += pageWork
-		p = &codePage{number: number, bytes: (*page)(code)}
-		c.cache.pages[number] = p
+		if p == nil {
+			if len(c.cache.pages) >= maxPages {
+				c.cache.clear()
+			}
+			p = &codePage{number: number}
+			c.cache.pages[number] = p
+		}
+		p.bytes = (*page)(code)
 		if e := &c.wtlb[number%tlbSize]; e.number == number {
 			*e = tlbEntry{number: nowhere}
 		}
@@ -158,9 +165,13 @@ func (c *core) decodeBlock(p *codePage, pc uint64) *block {
 			break
 		}
 	}
-	b := &block{pc: pc, insts: append([]inst(nil), insts[:n]...), epoch: c.cache.epoch}
+	b := p.blocks[pc&pageMask>>2]
+	if b == nil {
+		b = &block{pc: pc}
+		p.blocks[pc&pageMask>>2] = b
+	}
+	b.insts = append([]inst(nil), insts[:n]...)
 	fuse(b.insts)
-	p.blocks[pc&pageMask>>2] = b
 	c.cache.size += n
 	c.work += decodeWork + uint64(n)*4
 	if c.cover != nil {
@@ -169,11 +180,10 @@ func (c *core) decodeBlock(p *codePage, pc uint64) *block {
 	return b
 }
 
-// link enters to as where from goes on.
+// link enters to as where from goes on. A block that has become empty goes on
+// to itself, once.
 func (c *core) link(from *block, slot int, to *block) {
-	if from.epoch != c.cache.epoch {
-		from.links = [2]*block{}
-		from.epoch = c.cache.epoch
+	if len(from.insts) > 0 && (from != to || slot == 0) {
+		from.links[slot] = to
 	}
-	from.links[slot] = to
 }

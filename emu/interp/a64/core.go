@@ -77,7 +77,6 @@ type status uint8
 
 const (
 	next  status = iota
-	again        // nothing is done yet: it is to be executed again
 	leave        // it is done, and the block may not be what is in memory any more
 	hit          // it is done and has written to an address of Stop.Watch
 	ask          // it is done but for what core.exit asks
@@ -92,12 +91,6 @@ func (c *core) settle() {
 	if c.fc == compared {
 		c.subs64(c.fn, c.fz)
 	}
-}
-
-// settled is the handler of what needs nothing else.
-func settled(c *core, _ *inst) status {
-	c.settle()
-	return again
 }
 
 // subs64 and subs32 set the flags as a subtraction does.

@@ -149,9 +149,13 @@ func decodeImmediate(i *inst, pc uint64) {
 		}
 		i.sh = uint8(field(raw, 10, 6))
 		i.rm = zr(raw >> 16)
-		if !wide && i.rm == i.rn {
-			i.do(opRorImmW)
-		} else {
+		switch {
+		case wide:
+			i.do(opExtr)
+		case i.rm == i.rn:
+			i.rn = regZR
+			i.do(opEorRorW)
+		default:
 			i.call(extr)
 		}
 	}
@@ -164,11 +168,7 @@ func movkW(c *core, i *inst) status {
 
 func extr(c *core, i *inst) status {
 	lo, hi := c.x[i.rm], c.x[i.rn]
-	if i.raw>>31 == 0 {
-		c.x[i.rd] = (lo&0xffffffff | hi<<32) >> (i.sh & 31) & 0xffffffff
-	} else {
-		c.x[i.rd] = lo>>i.sh | hi<<(64-i.sh)
-	}
+	c.x[i.rd] = (lo&0xffffffff | hi<<32) >> (i.sh & 31) & 0xffffffff
 	return next
 }
 
@@ -241,7 +241,7 @@ func decodeBitfield(i *inst, wide bool) {
 		case imms >= immr:
 			i.sh = immr
 			i.imm = low(imms - immr + 1)
-			i.do(opUbfm)
+			i.do(opLsr)
 		default:
 			i.ra = width - immr
 			i.imm = low(imms + 1)

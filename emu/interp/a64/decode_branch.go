@@ -36,7 +36,6 @@ func decodeBranch(i *inst, pc uint64, index int) bool {
 	case raw>>24 == 0x54 && raw>>4&1 == 0:
 		i.imm = pc + signExtend(uint64(field(raw, 5, 19))<<2, 21)
 		i.ra = uint8(raw & 15)
-		i.call(settled)
 		i.do(opBCond)
 	case raw>>24 == 0xd4:
 		i.call(exception)

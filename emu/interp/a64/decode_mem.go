@@ -254,17 +254,22 @@ func decodePair(i *inst) {
 		}
 		i.rd, i.ra, i.sz = spr(raw), spr(raw>>10), uint8(2+opc)
 		i.imm = offset << i.sz
-		quick := opc == 2 && i.rm == modeOffset && i.rd != i.ra
 		if loads {
 			i.call(loadPairVector)
-			if quick {
-				i.do(opLdpQ)
-			}
-			return
+		} else {
+			i.call(storePairVector)
 		}
-		i.call(storePairVector)
-		if quick {
-			i.do(opStpQ)
+		if opc == 2 && i.rd != i.ra {
+			switch {
+			case loads && i.rm == modeOffset:
+				i.do(opLdpQ)
+			case loads && i.rm == modePost:
+				i.do(opLdpQPost)
+			case i.rm == modeOffset:
+				i.do(opStpQ)
+			case i.rm == modePost:
+				i.do(opStpQPost)
+			}
 		}
 		return
 	}
@@ -284,6 +289,8 @@ func decodePair(i *inst) {
 			i.do(opStp64)
 		case opc == 2 && i.rm == modePre:
 			i.do(opStp64Pre)
+		case opc == 2 && i.rm == modePost:
+			i.do(opStp64Post)
 		}
 		return
 	}

@@ -40,16 +40,27 @@ func decodeRegister(i *inst) {
 		if field(raw, 22, 2) == 0 {
 			switch i.sz {
 			case aluAnd:
-				i.do(opAndReg)
+				if i.sh == 0 {
+					i.do(opAndReg)
+				}
 			case aluBic:
-				i.do(opBicReg)
+				if i.sh == 0 {
+					i.do(opBicReg)
+				}
 			case aluOrr:
 				i.do(opOrrReg)
 				if i.rn == regZR && i.sh == 0 {
 					i.pick(opMov, opMovW)
 				}
+			case aluOrn:
+				if i.sh == 0 {
+					i.do(opOrnReg)
+				}
 			case aluEor:
 				i.do(opEorReg)
+				if i.sh == 0 && !wide {
+					i.do(opEorRorW)
+				}
 			}
 		} else if i.sz == aluEor {
 			switch {
@@ -70,8 +81,14 @@ func decodeRegister(i *inst) {
 			switch i.sz {
 			case aluAdd:
 				i.pick(opAddReg, opAddRegW)
+				if i.sh == 0 {
+					i.pick(opAdd, opAddW)
+				}
 			case aluSub:
 				i.pick(opSubReg, opSubRegW)
+				if i.sh == 0 {
+					i.pick(opSub, opSubW)
+				}
 			case aluSubs:
 				i.pick(opSubsReg, opSubsRegW)
 			}
@@ -130,6 +147,9 @@ func decodeRegister(i *inst) {
 		case op == 3 && !wide || op > 5:
 		default:
 			i.call([...]handler{rbit, rev16, rev32, rev64, clz, cls}[op])
+		}
+		if field(raw, 10, 6) == 4 {
+			i.pick(opClz, opClzW)
 		}
 		if field(raw, 10, 6) == 2 && !wide {
 			i.call(rev32)

@@ -56,6 +56,18 @@ start:
 			c.fn, c.fz, c.fc, c.fv = r, r, borrow^1, (va^vb)&(va^r)
 			x[i.rd] = r >> 32
 			continue
+		case opAdd:
+			x[i.rd] = x[i.rn] + x[i.rm]
+			continue
+		case opAddW:
+			x[i.rd] = uint64(uint32(x[i.rn] + x[i.rm]))
+			continue
+		case opSub:
+			x[i.rd] = x[i.rn] - x[i.rm]
+			continue
+		case opSubW:
+			x[i.rd] = uint64(uint32(x[i.rn] - x[i.rm]))
+			continue
 		case opAddReg:
 			x[i.rd] = x[i.rn] + x[i.rm]<<(i.sh&63)
 			continue
@@ -78,13 +90,16 @@ start:
 			x[i.rd] = uint64(uint32(x[i.rm]))
 			continue
 		case opAndReg:
-			x[i.rd] = x[i.rn] & (x[i.rm] << (i.sh & 63)) & i.imm
+			x[i.rd] = x[i.rn] & x[i.rm] & i.imm
 			continue
 		case opBicReg:
-			x[i.rd] = x[i.rn] &^ (x[i.rm] << (i.sh & 63)) & i.imm
+			x[i.rd] = x[i.rn] &^ x[i.rm] & i.imm
 			continue
 		case opOrrReg:
 			x[i.rd] = (x[i.rn] | x[i.rm]<<(i.sh&63)) & i.imm
+			continue
+		case opOrnReg:
+			x[i.rd] = (x[i.rn] | ^x[i.rm]) & i.imm
 			continue
 		case opEorReg:
 			x[i.rd] = (x[i.rn] ^ x[i.rm]<<(i.sh&63)) & i.imm
@@ -138,8 +153,17 @@ start:
 		case opSbfmW:
 			x[i.rd] = uint64(uint32(int32(uint32(x[i.rn])<<(i.sh&31)) >> (i.sz & 31)))
 			continue
-		case opRorImmW:
-			x[i.rd] = uint64(bits.RotateLeft32(uint32(x[i.rn]), -int(i.sh)))
+		case opLsr:
+			x[i.rd] = x[i.rn] >> (i.sh & 63) & i.imm
+			continue
+		case opExtr:
+			x[i.rd] = x[i.rm]>>(i.sh&63) | x[i.rn]<<1<<(^i.sh&63)
+			continue
+		case opClz:
+			x[i.rd] = uint64(bits.LeadingZeros64(x[i.rn]))
+			continue
+		case opClzW:
+			x[i.rd] = uint64(bits.LeadingZeros32(uint32(x[i.rn])))
 			continue
 		case opLslV:
 			x[i.rd] = x[i.rn] << (x[i.rm] & 63)
@@ -163,8 +187,9 @@ start:
 			x[i.rd] = uint64(uint32(x[i.ra] + x[i.rn]*x[i.rm]))
 			continue
 		case opCsel:
-			if c.fc > 1 {
-				break
+			if c.fc == compared {
+				r, borrow := bits.Sub64(c.fn, c.fz, 0)
+				c.fn, c.fz, c.fc, c.fv = r, r, borrow^1, (c.fn^c.fz)&(c.fn^r)
 			}
 			var r bool
 			switch i.ra >> 1 {
@@ -272,6 +297,17 @@ start:
 					uint64(p[12])<<32 | uint64(p[13])<<40 | uint64(p[14])<<48 | uint64(p[15])<<56
 				goto loadQ
 			}
+		case opLdpQPost:
+			a = x[i.rn] - c.at
+			if w := c.window; a+16 < a+32 && a+32 <= uint64(len(w)) {
+				x[i.rn] += i.imm
+				p, v := w[a+16:a+32], &c.v[i.ra&31]
+				v[0] = uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
+					uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
+				v[1] = uint64(p[8]) | uint64(p[9])<<8 | uint64(p[10])<<16 | uint64(p[11])<<24 |
+					uint64(p[12])<<32 | uint64(p[13])<<40 | uint64(p[14])<<48 | uint64(p[15])<<56
+				goto loadQ
+			}
 		case opLdrQ:
 			a = x[i.rn] + i.imm - c.at
 			goto loadQ
@@ -328,20 +364,32 @@ start:
 				x[i.rn] = a
 				goto store128
 			}
+		case opStp64Post:
+			a, va, vb = x[i.rn], x[i.rd], x[i.ra]
+			if o := a & pageMask; c.wtlb[a>>pageShift%tlbSize].number == a>>pageShift && o <= pageSize-16 {
+				x[i.rn] = a + i.imm
+				goto store128
+			}
 		case opStrQ:
 			a, va, vb = x[i.rn]+i.imm, c.v[i.rd&31][0], c.v[i.rd&31][1]
 			goto store128
-		case opStpQ:
-			a = x[i.rn] + i.imm
+		case opStpQ, opStpQPost:
+			a = x[i.rn]
+			if i.op == opStpQ {
+				a += i.imm
+			}
 			e := &c.wtlb[a>>pageShift%tlbSize]
 			if o := a & pageMask; e.number == a>>pageShift && o <= pageSize-32 {
-				p, v := e.bytes[o+16:o+32], &c.v[i.ra&31]
+				p, v := e.bytes[o+16:o+32:o+32], &c.v[i.ra&31]
 				va, vb = v[0], v[1]
 				p[0], p[1], p[2], p[3] = byte(va), byte(va>>8), byte(va>>16), byte(va>>24)
 				p[4], p[5], p[6], p[7] = byte(va>>32), byte(va>>40), byte(va>>48), byte(va>>56)
 				p[8], p[9], p[10], p[11] = byte(vb), byte(vb>>8), byte(vb>>16), byte(vb>>24)
 				p[12], p[13], p[14], p[15] = byte(vb>>32), byte(vb>>40), byte(vb>>48), byte(vb>>56)
 				va, vb = c.v[i.rd&31][0], c.v[i.rd&31][1]
+				if i.op == opStpQPost {
+					x[i.rn] = a + i.imm
+				}
 				goto store128
 			}
 
@@ -388,8 +436,9 @@ start:
 			x[30] = b.pc + 4*uint64(len(insts))
 			goto indirect
 		case opBCond:
-			if c.fc > 1 {
-				break
+			if c.fc == compared {
+				r, borrow := bits.Sub64(c.fn, c.fz, 0)
+				c.fn, c.fz, c.fc, c.fv = r, r, borrow^1, (c.fn^c.fz)&(c.fn^r)
 			}
 			var r bool
 			switch i.ra >> 1 {
@@ -415,6 +464,159 @@ start:
 			}
 			goto notTaken
 
+		case opMov2:
+			x[i.rd] = x[i.rm] & i.imm
+			if n < uint(len(insts)) {
+				j := &insts[n]
+				x[j.rd] = x[j.rm] & j.imm
+				n++
+			}
+			continue
+		case opMov4:
+			if n+2 < uint(len(insts)) {
+				j, k, l := &insts[n], &insts[n+1], &insts[n+2]
+				x[i.rd] = x[i.rm] & i.imm
+				x[j.rd] = x[j.rm] & j.imm
+				x[k.rd] = x[k.rm] & k.imm
+				x[l.rd] = x[l.rm] & l.imm
+				n += 3
+				continue
+			}
+		case opAddAdd:
+			x[i.rd] = x[i.rn] + x[i.rm]
+			if n < uint(len(insts)) {
+				j := &insts[n]
+				x[j.rd] = x[j.rn] + x[j.rm]
+				n++
+			}
+			continue
+		case opAddAddW:
+			x[i.rd] = uint64(uint32(x[i.rn] + x[i.rm]))
+			if n < uint(len(insts)) {
+				j := &insts[n]
+				x[j.rd] = uint64(uint32(x[j.rn] + x[j.rm]))
+				n++
+			}
+			continue
+		case opAddEorW:
+			x[i.rd] = uint64(uint32(x[i.rn] + x[i.rm]))
+			if n < uint(len(insts)) {
+				j := &insts[n]
+				x[j.rd] = uint64(uint32(x[j.rn]) ^ bits.RotateLeft32(uint32(x[j.rm]), -int(j.sh)))
+				n++
+			}
+			continue
+		case opEorAddW:
+			x[i.rd] = uint64(uint32(x[i.rn]) ^ bits.RotateLeft32(uint32(x[i.rm]), -int(i.sh)))
+			if n < uint(len(insts)) {
+				j := &insts[n]
+				x[j.rd] = uint64(uint32(x[j.rn] + x[j.rm]))
+				n++
+			}
+			continue
+		case opEorEorW:
+			x[i.rd] = uint64(uint32(x[i.rn]) ^ bits.RotateLeft32(uint32(x[i.rm]), -int(i.sh)))
+			if n < uint(len(insts)) {
+				j := &insts[n]
+				x[j.rd] = uint64(uint32(x[j.rn]) ^ bits.RotateLeft32(uint32(x[j.rm]), -int(j.sh)))
+				n++
+			}
+			continue
+		case opEorAnd:
+			x[i.rd] = uint64(uint32(x[i.rn]) ^ bits.RotateLeft32(uint32(x[i.rm]), -int(i.sh)))
+			if n < uint(len(insts)) {
+				j := &insts[n]
+				x[j.rd] = x[j.rn] & x[j.rm] & j.imm
+				n++
+			}
+			continue
+		case opAndEorW:
+			x[i.rd] = x[i.rn] & x[i.rm] & i.imm
+			if n < uint(len(insts)) {
+				j := &insts[n]
+				x[j.rd] = uint64(uint32(x[j.rn]) ^ bits.RotateLeft32(uint32(x[j.rm]), -int(j.sh)))
+				n++
+			}
+			continue
+		case opAndAnd:
+			x[i.rd] = x[i.rn] & x[i.rm] & i.imm
+			if n < uint(len(insts)) {
+				j := &insts[n]
+				x[j.rd] = x[j.rn] & x[j.rm] & j.imm
+				n++
+			}
+			continue
+		case opAddAndW:
+			x[i.rd] = uint64(uint32(x[i.rn] + x[i.rm]))
+			if n < uint(len(insts)) {
+				j := &insts[n]
+				x[j.rd] = x[j.rn] & x[j.rm] & j.imm
+				n++
+			}
+			continue
+		case opLsrAddW:
+			x[i.rd] = (x[i.rn] ^ x[i.rm]&i.imm>>(i.sh&63)) & i.imm
+			if n < uint(len(insts)) {
+				j := &insts[n]
+				x[j.rd] = uint64(uint32(x[j.rn] + x[j.rm]))
+				n++
+			}
+			continue
+		case opCmpCsel, opCmpCselW:
+			va, vb = x[i.rn], i.imm+x[i.rm]
+			if i.op == opCmpCselW {
+				va, vb = va<<32, vb<<32
+			}
+			c.fn, c.fz, c.fc = va, vb, compared
+			if n < uint(len(insts)) {
+				j := &insts[n]
+				n++
+				var r bool
+				switch j.ra >> 1 {
+				case 0:
+					r = va == vb
+				case 1:
+					r = va >= vb
+				case 2:
+					r = int64(va-vb) < 0
+				case 4:
+					r = va > vb
+				case 5:
+					r = int64(va) >= int64(vb)
+				case 6:
+					r = int64(va) > int64(vb)
+				}
+				va = x[j.rn]
+				if r == (j.ra&1 != 0) {
+					va = x[j.rm] ^ j.imm + uint64(j.sz)
+				}
+				x[j.rd] = va << (j.sh & 63) >> (j.sh & 63)
+			}
+			continue
+		case opAddCmpBNe:
+			x[i.rd] = x[i.rn] + i.imm
+			if n < uint(len(insts)) {
+				j := &insts[n]
+				va, vb = x[j.rn], j.imm+x[j.rm]
+				c.fn, c.fz, c.fc = va, vb, compared
+				x[j.rd] = va - vb
+				if va != vb {
+					goto taken
+				}
+			}
+			goto notTaken
+		case opAddCmpBHi:
+			x[i.rd] = x[i.rn] + i.imm
+			if n < uint(len(insts)) {
+				j := &insts[n]
+				va, vb = x[j.rn], j.imm+x[j.rm]
+				c.fn, c.fz, c.fc = va, vb, compared
+				x[j.rd] = va - vb
+				if va > vb {
+					goto taken
+				}
+			}
+			goto notTaken
 		case opCmpBEq:
 			va, vb = x[i.rn], i.imm+x[i.rm]
 			c.fn, c.fz, c.fc = va, vb, compared
@@ -668,11 +870,7 @@ start:
 		st = i.fn(c, i)
 		n, insts = c.n, b.insts
 		if st != next {
-			switch st {
-			case again:
-				n--
-				continue
-			case fault:
+			if st == fault {
 				n--
 			}
 			c.pc, c.from = b.pc+4*uint64(n), nil
@@ -682,7 +880,7 @@ start:
 	}
 notTaken:
 	c.budget -= len(insts)
-	if to = b.links[1]; to != nil && b.epoch == c.cache.epoch && c.budget >= len(to.insts) {
+	if to = b.links[1]; to != nil && c.budget >= len(to.insts) {
 		b = to
 		goto start
 	}
@@ -691,7 +889,7 @@ notTaken:
 	return next
 taken:
 	c.budget -= len(insts)
-	if to = b.links[0]; to != nil && b.epoch == c.cache.epoch && c.budget >= len(to.insts) {
+	if to = b.links[0]; to != nil && c.budget >= len(to.insts) {
 		b = to
 		goto start
 	}
@@ -708,7 +906,7 @@ indirect:
 			to = p.blocks[target&pageMask>>2]
 		}
 	}
-	if to != nil && b.epoch == c.cache.epoch && c.budget >= len(to.insts) {
+	if to != nil && c.budget >= len(to.insts) {
 		b.links[0] = to
 		b = to
 		goto start
