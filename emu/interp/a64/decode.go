@@ -54,6 +54,12 @@ func (i *inst) call(fn handler) { i.op, i.fn = opFn, fn }
 // do makes i one that the loop executes, unless that leaves it to fn.
 func (i *inst) do(op opcode) { i.op = op }
 
+// nop makes i one that does nothing.
+func (i *inst) nop() {
+	i.rd = regSink
+	i.do(opMovImm)
+}
+
 // pick is do by the width of the operation.
 func (i *inst) pick(wide, narrow opcode) {
 	if i.raw>>31 != 0 {
@@ -96,7 +102,7 @@ func decodeImmediate(i *inst, pc uint64) {
 			i.pick(opAddImm, opAddImmW)
 		case 3:
 			i.rm = regZR
-			i.pick(opSubsImm, opSubsImmW)
+			i.pick(opSubs, opSubsW)
 		}
 	case 4: // and, orr, eor, ands
 		mask, ok := bitMasks(raw>>22&1, field(raw, 10, 6), field(raw, 16, 6), wide)
@@ -109,13 +115,23 @@ func decodeImmediate(i *inst, pc uint64) {
 			i.rd = spr(raw)
 			i.do(opAndImm)
 		case 1:
-			i.rd = spr(raw)
-			i.pick(opOrrImm, opOrrImmW)
+			i.rd, i.sz = spr(raw), aluOrr
+			i.call(aluImm)
+			switch {
+			case i.rn == regZR:
+				i.do(opMovImm)
+			case wide:
+				i.do(opOrrImm)
+			}
 		case 2:
-			i.rd = spr(raw)
-			i.pick(opEorImm, opEorImmW)
+			i.rd, i.sz = spr(raw), aluEor
+			i.call(aluImm)
+			if wide {
+				i.do(opEorImm)
+			}
 		case 3:
-			i.pick(opAndsImm, opAndsImmW)
+			i.sh = uint8(raw>>31^1) << 5
+			i.do(opAndsImm)
 		}
 	case 5: // movn, movz, movk
 		i.sh = uint8(field(raw, 21, 2) * 16)
@@ -134,7 +150,7 @@ func decodeImmediate(i *inst, pc uint64) {
 			i.do(opMovImm)
 		case 3:
 			if i.rd == regSink {
-				i.do(opNop)
+				i.nop()
 			} else if wide {
 				i.do(opMovK)
 			} else {
@@ -237,7 +253,11 @@ func decodeBitfield(i *inst, wide bool) {
 		switch {
 		case imms+1 == immr || imms == width-1 && immr == 0: // lsl
 			i.sh = (width - immr) % width
-			i.pick(opLslImm, opLslImmW)
+			i.do(opLslImm)
+			if !wide {
+				i.ra, i.sh, i.imm = i.sh, 0, low(32-i.sh)
+				i.do(opUbfm)
+			}
 		case imms >= immr:
 			i.sh = immr
 			i.imm = low(imms - immr + 1)

@@ -144,13 +144,13 @@ func decodeSystem(i *inst, index int) bool {
 			i.call(wfi)
 			return true
 		case crn == 2:
-			i.do(opNop)
+			i.nop()
 			return false
 		case crn == 3 && op2 == 2:
 			i.call(clrex)
 			return false
 		case crn == 3 && op2 >= 4 && op2 <= 6:
-			i.do(opNop)
+			i.nop()
 			return false
 		case crn == 4 && op2 >= 6:
 			i.call(daif)
@@ -164,7 +164,7 @@ func decodeSystem(i *inst, index int) bool {
 			i.call(dczva)
 			return false
 		case op1 == 3 && op2 == 1 && (crm == 5 || crm == 10 || crm == 11 || crm == 14):
-			i.do(opNop) // caches are coherent
+			i.nop() // caches are coherent
 			return false
 		case op1 == 0 && op2 == 0 && (crm == 1 || crm == 5),
 			op1 == 0 && op2 == 1 && crm == 6,

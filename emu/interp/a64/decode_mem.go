@@ -100,7 +100,7 @@ func decodeSingle(i *inst, mode uint8, offset uint64, scaled bool) {
 		i.call(load)
 	case size == 3: // prfm
 		if opc == 2 && (mode == modeOffset || mode == modeRegister) {
-			i.do(opNop)
+			i.nop()
 		}
 		return
 	case opc == 2:
@@ -136,7 +136,7 @@ func decodeSingle(i *inst, mode uint8, offset uint64, scaled bool) {
 			i.do([...]opcode{opStr8R, opStr16R, opStr32R, opStr64R}[size])
 		}
 	case mode == modePost && loads:
-		i.do([...]opcode{opLdr8Post, opLdr16Post, opLdr32Post, opLdr64Post}[size])
+		i.do([...]opcode{opLdr8Post, opFn, opLdr32Post, opLdr64Post}[size])
 	case mode == modePost && size != 1:
 		i.do([...]opcode{opStr8Post, 0, opStr32Post, opStr64Post}[size])
 	case mode == modePre && size == 0 && loads:
@@ -233,7 +233,7 @@ func decodeLiteral(i *inst, pc uint64) {
 			i.call(loadVector)
 		}
 	case opc == 3:
-		i.do(opNop)
+		i.nop()
 	default:
 		i.rd = sink(raw)
 		i.sz = [...]uint8{2, 3, 2 | signed64}[opc]
@@ -268,7 +268,8 @@ func decodePair(i *inst) {
 			case i.rm == modeOffset:
 				i.do(opStpQ)
 			case i.rm == modePost:
-				i.do(opStpQPost)
+				i.s2 = 1
+				i.do(opStpQ)
 			}
 		}
 		return
@@ -285,6 +286,8 @@ func decodePair(i *inst) {
 		}
 		i.call(storePair)
 		switch {
+		case opc == 0 && i.rm == modeOffset:
+			i.do(opStp32)
 		case opc == 2 && i.rm == modeOffset:
 			i.do(opStp64)
 		case opc == 2 && i.rm == modePre:
@@ -310,6 +313,9 @@ func decodePair(i *inst) {
 		}
 	default:
 		i.call(loadPair)
+		if i.rm == modeOffset {
+			i.do(opLdp32)
+		}
 	}
 }
 

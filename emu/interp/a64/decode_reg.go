@@ -50,7 +50,7 @@ func decodeRegister(i *inst) {
 			case aluOrr:
 				i.do(opOrrReg)
 				if i.rn == regZR && i.sh == 0 {
-					i.pick(opMov, opMovW)
+					i.do(opMov)
 				}
 			case aluOrn:
 				if i.sh == 0 {
@@ -81,16 +81,18 @@ func decodeRegister(i *inst) {
 			switch i.sz {
 			case aluAdd:
 				i.pick(opAddReg, opAddRegW)
+				if wide {
+					i.imm = ones(true)
+				}
 				if i.sh == 0 {
 					i.pick(opAdd, opAddW)
 				}
 			case aluSub:
-				i.pick(opSubReg, opSubRegW)
 				if i.sh == 0 {
 					i.pick(opSub, opSubW)
 				}
 			case aluSubs:
-				i.pick(opSubsReg, opSubsRegW)
+				i.pick(opSubs, opSubsW)
 			}
 		}
 	case raw>>24&0x1f == 0x0b: // add, sub, extended
@@ -109,7 +111,7 @@ func decodeRegister(i *inst) {
 			if option == 3 {
 				i.imm = 1<<64 - 1
 			}
-			i.do(opAddExt)
+			i.do(opAddReg)
 		}
 	case raw>>21&0xff == 0xd0: // adc, sbc
 		if field(raw, 10, 6) == 0 {
@@ -149,7 +151,10 @@ func decodeRegister(i *inst) {
 			i.call([...]handler{rbit, rev16, rev32, rev64, clz, cls}[op])
 		}
 		if field(raw, 10, 6) == 4 {
-			i.pick(opClz, opClzW)
+			i.call(clz)
+			if !wide {
+				i.do(opClzW)
+			}
 		}
 		if field(raw, 10, 6) == 2 && !wide {
 			i.call(rev32)
@@ -159,7 +164,8 @@ func decodeRegister(i *inst) {
 		i.ra = zr(raw >> 10)
 		switch op := raw>>21&7<<1 | raw>>15&1; {
 		case op == 0:
-			i.pick(opMadd, opMaddW)
+			i.imm = ones(wide)
+			i.do(opMadd)
 		case op == 1:
 			i.call(msub)
 		case !wide:
@@ -180,6 +186,10 @@ func decodeRegister(i *inst) {
 }
 
 func decodeTwoSource(i *inst, wide bool) {
+	i.imm, i.sh = ones(wide), 31
+	if wide {
+		i.sh = 63
+	}
 	switch op := field(i.raw, 10, 6); op {
 	case 2:
 		i.call(udiv)
@@ -187,10 +197,10 @@ func decodeTwoSource(i *inst, wide bool) {
 		i.call(sdiv)
 	case 8:
 		i.call(shiftV)
-		i.pick(opLslV, opLslVW)
+		i.do(opLslV)
 	case 9:
 		i.call(shiftV)
-		i.pick(opLsrV, opLsrVW)
+		i.do(opLsrV)
 	case 10, 11:
 		i.call(shiftV)
 	case 16, 17, 18, 19, 20, 21, 22, 23:

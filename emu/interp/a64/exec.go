@@ -28,10 +28,9 @@ start:
 	for n < uint(len(insts)) {
 		i := &insts[n]
 		n++
-		switch i.op {
-		case opFn:
-		case opNop:
-			continue
+		// The mask and the cases for all that it leaves spare the check of a range.
+		switch i.op & 127 {
+		case opFn, opcodes, opcodes + 1, opcodes + 2:
 		case opMovImm:
 			x[i.rd] = i.imm
 			continue
@@ -44,13 +43,13 @@ start:
 		case opAddImmW:
 			x[i.rd] = uint64(uint32(x[i.rn] + i.imm))
 			continue
-		case opSubsImm, opSubsReg:
+		case opSubs:
 			va, vb = x[i.rn], i.imm+x[i.rm]<<(i.sh&63)
 			r, borrow := bits.Sub64(va, vb, 0)
 			c.fn, c.fz, c.fc, c.fv = r, r, borrow^1, (va^vb)&(va^r)
 			x[i.rd] = r
 			continue
-		case opSubsImmW, opSubsRegW:
+		case opSubsW:
 			va, vb = x[i.rn]<<32, (i.imm+x[i.rm]<<(i.sh&63))<<32
 			r, borrow := bits.Sub64(va, vb, 0)
 			c.fn, c.fz, c.fc, c.fv = r, r, borrow^1, (va^vb)&(va^r)
@@ -69,25 +68,13 @@ start:
 			x[i.rd] = uint64(uint32(x[i.rn] - x[i.rm]))
 			continue
 		case opAddReg:
-			x[i.rd] = x[i.rn] + x[i.rm]<<(i.sh&63)
+			x[i.rd] = x[i.rn] + x[i.rm]&i.imm<<(i.sh&63)
 			continue
 		case opAddRegW:
 			x[i.rd] = uint64(uint32(x[i.rn] + x[i.rm]<<(i.sh&63)))
 			continue
-		case opSubReg:
-			x[i.rd] = x[i.rn] - x[i.rm]<<(i.sh&63)
-			continue
-		case opSubRegW:
-			x[i.rd] = uint64(uint32(x[i.rn] - x[i.rm]<<(i.sh&63)))
-			continue
-		case opAddExt:
-			x[i.rd] = x[i.rn] + x[i.rm]&i.imm<<(i.sh&63)
-			continue
 		case opMov:
-			x[i.rd] = x[i.rm]
-			continue
-		case opMovW:
-			x[i.rd] = uint64(uint32(x[i.rm]))
+			x[i.rd] = x[i.rm] & i.imm
 			continue
 		case opAndReg:
 			x[i.rd] = x[i.rn] & x[i.rm] & i.imm
@@ -116,23 +103,12 @@ start:
 		case opOrrImm:
 			x[i.rd] = x[i.rn] | i.imm
 			continue
-		case opOrrImmW:
-			x[i.rd] = uint64(uint32(x[i.rn] | i.imm))
-			continue
 		case opEorImm:
 			x[i.rd] = x[i.rn] ^ i.imm
 			continue
-		case opEorImmW:
-			x[i.rd] = uint64(uint32(x[i.rn] ^ i.imm))
-			continue
 		case opAndsImm:
 			r := x[i.rn] & i.imm
-			c.fn, c.fz, c.fc, c.fv = r, r, 0, 0
-			x[i.rd] = r
-			continue
-		case opAndsImmW:
-			r := uint64(uint32(x[i.rn] & i.imm))
-			c.fn, c.fz, c.fc, c.fv = r<<32, r, 0, 0
+			c.fn, c.fz, c.fc, c.fv = r<<(i.sh&63), r, 0, 0
 			x[i.rd] = r
 			continue
 		case opUbfm:
@@ -143,9 +119,6 @@ start:
 			continue
 		case opLslImm:
 			x[i.rd] = x[i.rn] << (i.sh & 63)
-			continue
-		case opLslImmW:
-			x[i.rd] = uint64(uint32(x[i.rn]) << (i.sh & 31))
 			continue
 		case opSbfm:
 			x[i.rd] = uint64(int64(x[i.rn]<<(i.sh&63)) >> (i.sz & 63))
@@ -159,32 +132,20 @@ start:
 		case opExtr:
 			x[i.rd] = x[i.rm]>>(i.sh&63) | x[i.rn]<<1<<(^i.sh&63)
 			continue
-		case opClz:
-			x[i.rd] = uint64(bits.LeadingZeros64(x[i.rn]))
-			continue
 		case opClzW:
 			x[i.rd] = uint64(bits.LeadingZeros32(uint32(x[i.rn])))
 			continue
 		case opLslV:
-			x[i.rd] = x[i.rn] << (x[i.rm] & 63)
-			continue
-		case opLslVW:
-			x[i.rd] = uint64(uint32(x[i.rn]) << (x[i.rm] & 31))
+			x[i.rd] = x[i.rn] << (x[i.rm] & uint64(i.sh) & 63) & i.imm
 			continue
 		case opLsrV:
-			x[i.rd] = x[i.rn] >> (x[i.rm] & 63)
-			continue
-		case opLsrVW:
-			x[i.rd] = uint64(uint32(x[i.rn]) >> (x[i.rm] & 31))
+			x[i.rd] = x[i.rn] & i.imm >> (x[i.rm] & uint64(i.sh) & 63)
 			continue
 		case opRevW:
 			x[i.rd] = uint64(bits.ReverseBytes32(uint32(x[i.rn])))
 			continue
 		case opMadd:
-			x[i.rd] = x[i.ra] + x[i.rn]*x[i.rm]
-			continue
-		case opMaddW:
-			x[i.rd] = uint64(uint32(x[i.ra] + x[i.rn]*x[i.rm]))
+			x[i.rd] = (x[i.ra] + x[i.rn]*x[i.rm]) & i.imm
 			continue
 		case opCsel:
 			if c.fc == compared {
@@ -258,12 +219,6 @@ start:
 				x[i.rn] += i.imm
 				goto load32
 			}
-		case opLdr16Post:
-			a = x[i.rn] - c.at
-			if w := c.window; a < a+2 && a+2 <= uint64(len(w)) {
-				x[i.rn] += i.imm
-				goto load16
-			}
 		case opLdr8Post:
 			a = x[i.rn] - c.at
 			if w := c.window; a < uint64(len(w)) {
@@ -276,6 +231,14 @@ start:
 			if w := c.window; a < uint64(len(w)) {
 				x[i.rn] += i.imm
 				x[i.rd] = uint64(w[a])
+				continue
+			}
+		case opLdp32:
+			a = x[i.rn] + i.imm - c.at
+			if w := c.window; a < a+8 && a+8 <= uint64(len(w)) {
+				p := w[a : a+8]
+				x[i.rd] = uint64(uint32(p[0]) | uint32(p[1])<<8 | uint32(p[2])<<16 | uint32(p[3])<<24)
+				x[i.ra] = uint64(uint32(p[4]) | uint32(p[5])<<8 | uint32(p[6])<<16 | uint32(p[7])<<24)
 				continue
 			}
 		case opLdp64:
@@ -355,6 +318,9 @@ start:
 				x[i.rn] = a + i.imm
 				continue
 			}
+		case opStp32:
+			a, va = x[i.rn]+i.imm, uint64(uint32(x[i.rd]))|x[i.ra]<<32
+			goto store64
 		case opStp64:
 			a, va, vb = x[i.rn]+i.imm, x[i.rd], x[i.ra]
 			goto store128
@@ -373,11 +339,8 @@ start:
 		case opStrQ:
 			a, va, vb = x[i.rn]+i.imm, c.v[i.rd&31][0], c.v[i.rd&31][1]
 			goto store128
-		case opStpQ, opStpQPost:
-			a = x[i.rn]
-			if i.op == opStpQ {
-				a += i.imm
-			}
+		case opStpQ: // s2 is 1 if imm is added behind the access
+			a = x[i.rn] + i.imm*uint64(1-i.s2)
 			e := &c.wtlb[a>>pageShift%tlbSize]
 			if o := a & pageMask; e.number == a>>pageShift && o <= pageSize-32 {
 				p, v := e.bytes[o+16:o+32:o+32], &c.v[i.ra&31]
@@ -387,9 +350,7 @@ start:
 				p[8], p[9], p[10], p[11] = byte(vb), byte(vb>>8), byte(vb>>16), byte(vb>>24)
 				p[12], p[13], p[14], p[15] = byte(vb>>32), byte(vb>>40), byte(vb>>48), byte(vb>>56)
 				va, vb = c.v[i.rd&31][0], c.v[i.rd&31][1]
-				if i.op == opStpQPost {
-					x[i.rn] = a + i.imm
-				}
+				x[i.rn] += i.imm * uint64(i.s2)
 				goto store128
 			}
 
@@ -482,6 +443,66 @@ start:
 				n += 3
 				continue
 			}
+		case opAddImm2:
+			x[i.rd] = x[i.rn] + i.imm
+			if n < uint(len(insts)) {
+				j := &insts[n]
+				x[j.rd] = x[j.rn] + j.imm
+				n++
+			}
+			continue
+		case opLsrAndImm:
+			x[i.rd] = x[i.rn] >> (i.sh & 63) & i.imm
+			if n < uint(len(insts)) {
+				j := &insts[n]
+				x[j.rd] = x[j.rn] & j.imm
+				n++
+			}
+			continue
+		case opLsrVLslImm:
+			x[i.rd] = x[i.rn] & i.imm >> (x[i.rm] & uint64(i.sh) & 63)
+			if n < uint(len(insts)) {
+				j := &insts[n]
+				x[j.rd] = x[j.rn] << (j.sh & 63)
+				n++
+			}
+			continue
+		case opLdr64x2:
+			a = x[i.rn] + i.imm - c.at
+			if w := c.window; a < a+8 && a+8 <= uint64(len(w)) {
+				p := w[a : a+8]
+				x[i.rd] = uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
+					uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
+				if n < uint(len(insts)) {
+					i = &insts[n]
+					n++
+					a = x[i.rn] + i.imm - c.at
+					goto load64
+				}
+			}
+		case opLdr32x2:
+			a = x[i.rn] + i.imm - c.at
+			if w := c.window; a < a+4 && a+4 <= uint64(len(w)) {
+				p := w[a : a+4]
+				x[i.rd] = uint64(uint32(p[0]) | uint32(p[1])<<8 | uint32(p[2])<<16 | uint32(p[3])<<24)
+				if n < uint(len(insts)) {
+					i = &insts[n]
+					n++
+					a = x[i.rn] + i.imm - c.at
+					goto load32
+				}
+			}
+		case opLdrStr8R:
+			a = x[i.rn] + x[i.rm]&i.imm<<(i.s2&63) - c.at
+			if w := c.window; a < uint64(len(w)) {
+				x[i.rd] = uint64(w[a])
+				if n < uint(len(insts)) {
+					i = &insts[n]
+					n++
+					a, va = x[i.rn]+x[i.rm]&i.imm<<(i.s2&63), x[i.rd]
+					goto store8
+				}
+			}
 		case opAddAdd:
 			x[i.rd] = x[i.rn] + x[i.rm]
 			if n < uint(len(insts)) {
@@ -562,11 +583,8 @@ start:
 				n++
 			}
 			continue
-		case opCmpCsel, opCmpCselW:
-			va, vb = x[i.rn], i.imm+x[i.rm]
-			if i.op == opCmpCselW {
-				va, vb = va<<32, vb<<32
-			}
+		case opCmpCsel: // of 64-sz bits
+			va, vb = x[i.rn]<<(i.sz&63), (i.imm+x[i.rm])<<(i.sz&63)
 			c.fn, c.fz, c.fc = va, vb, compared
 			if n < uint(len(insts)) {
 				j := &insts[n]
@@ -601,18 +619,6 @@ start:
 				c.fn, c.fz, c.fc = va, vb, compared
 				x[j.rd] = va - vb
 				if va != vb {
-					goto taken
-				}
-			}
-			goto notTaken
-		case opAddCmpBHi:
-			x[i.rd] = x[i.rn] + i.imm
-			if n < uint(len(insts)) {
-				j := &insts[n]
-				va, vb = x[j.rn], j.imm+x[j.rm]
-				c.fn, c.fz, c.fc = va, vb, compared
-				x[j.rd] = va - vb
-				if va > vb {
 					goto taken
 				}
 			}

@@ -29,7 +29,14 @@ var joinable = [][2]uint32{
 	{0x71000000, 0x7fffc000}, // subs of a small immediate
 	{0x1a800000, 0x3fe00800}, // csel and its kin
 	{0x3a400000, 0x3fe00410}, // ccmp
-	{0x38600800, 0x3fe0ec00}, // loads
+	{0x38600800, 0xffe0ec00}, // ldrb, strb, at the sum of two registers
+	{0x38200800, 0xffe0ec00}, //
+	{0xb9400000, 0xbfff0000}, // ldr
+	{0x53001c00, 0x7fc0fc00}, // lsr, ubfx and their kin
+	{0xd3400000, 0xffe00000}, //
+	{0x92400000, 0xffe00000}, // and of an immediate
+	{0x9ac02400, 0xffe0fc00}, // lsr by a register
+	{0xd3000000, 0xff800000}, // lsl and its kin
 	{0x54000040, 0xfffffff0}, // b.cond over one
 	{0x54000040, 0xfffffff0}, //
 }
@@ -47,6 +54,10 @@ func TestFuse(t *testing.T) {
 				words = append(words, 0x91000400|rng.Uint32()&0x3ef, 0xeb00001f|rng.Uint32()&0x1f03e0, 0x54000040|rng.Uint32()&15)
 			}
 			j := joinable[rng.IntN(len(joinable))]
+			if rng.IntN(8) == 0 { // lsr by a register, and lsl; ldrb and strb
+				words = append(words, 0x9ac02400|rng.Uint32()&0x1f03ff, 0xd37ff800|rng.Uint32()&0x3ff,
+					0x38606800|rng.Uint32()&0x1f03ff, 0x38206800|rng.Uint32()&0x1f03ff)
+			}
 			for range 1 + rng.IntN(4) { // often some of a kind
 				w := rng.Uint32()&^j[1] | j[0]
 				if rng.IntN(2) == 0 && j[1]>>31 == 0 {
@@ -102,6 +113,9 @@ func TestFuse(t *testing.T) {
 		if ends[0] != ends[1] {
 			t.Fatalf("%#08x\nin one go %#x\n stepped  %#x", words, ends[0], ends[1])
 		}
+	}
+	if opcodes != 125 {
+		t.Errorf("%d opcodes: exec has cases for three more, to be 128", opcodes)
 	}
 	for op := opMov2; op < opcodes; op++ {
 		if !met[op] {

@@ -8,26 +8,19 @@ type opcode uint8
 
 const (
 	opFn opcode = iota
-	opNop
 	opMovImm
 	opMovK
 	opMov
-	opMovW
 	opAddImm
 	opAddImmW
-	opSubsImm
-	opSubsImmW
+	opSubs
+	opSubsW
 	opAdd
 	opAddW
 	opSub
 	opSubW
 	opAddReg
 	opAddRegW
-	opSubReg
-	opSubRegW
-	opSubsReg
-	opSubsRegW
-	opAddExt
 	opAndReg
 	opBicReg
 	opOrrReg
@@ -37,28 +30,20 @@ const (
 	opEorRorW
 	opAndImm
 	opOrrImm
-	opOrrImmW
 	opEorImm
-	opEorImmW
 	opAndsImm
-	opAndsImmW
 	opUbfm
 	opBfm
 	opLslImm
-	opLslImmW
 	opSbfm
 	opSbfmW
 	opLsr
 	opExtr
-	opClz
 	opClzW
 	opLslV
-	opLslVW
 	opLsrV
-	opLsrVW
 	opRevW
 	opMadd
-	opMaddW
 	opCsel
 	opLdr64
 	opLdr32
@@ -79,12 +64,13 @@ const (
 	opStr8R
 	opLdr64Post
 	opLdr32Post
-	opLdr16Post
 	opLdr8Post
 	opLdr8Pre
 	opStr64Post
 	opStr32Post
 	opStr8Post
+	opLdp32
+	opStp32
 	opLdp64
 	opLdp64Post
 	opStp64
@@ -95,7 +81,6 @@ const (
 	opLdpQ
 	opLdpQPost
 	opStpQ
-	opStpQPost
 	opB
 	opBL
 	opBCond
@@ -111,6 +96,12 @@ const (
 	// What follows is done together with what stands behind it.
 	opMov2
 	opMov4
+	opAddImm2
+	opLsrAndImm
+	opLsrVLslImm
+	opLdr64x2
+	opLdr32x2
+	opLdrStr8R
 	opAddAdd
 	opAddAddW
 	opAddEorW
@@ -122,11 +113,8 @@ const (
 	opAndAnd
 	opLsrAddW
 	opCmpCsel
-	opCmpCselW
 
-	// An addition of an immediate, a comparison and a branch.
-	opAddCmpBNe
-	opAddCmpBHi
+	opAddCmpBNe // the first adds an immediate
 
 	// A comparison and the conditional branch behind it, which ends the block;
 	// the conditions in their order, but for those of N and V alone.
@@ -151,13 +139,27 @@ const (
 	opCmpBGtW
 	opCmpBLeW
 
-	opcodes
+	opcodes // how many there are
 )
 
 // fuse2 is what fuse makes of two instructions.
 func fuse2(i, j *inst) opcode {
 	type pair struct{ first, second opcode }
 	switch (pair{i.op, j.op}) {
+	case pair{opMov, opMov}:
+		return opMov2
+	case pair{opAddImm, opAddImm}:
+		return opAddImm2
+	case pair{opLsr, opAndImm}:
+		return opLsrAndImm
+	case pair{opLsrV, opLslImm}:
+		return opLsrVLslImm
+	case pair{opLdr64, opLdr64}:
+		return opLdr64x2
+	case pair{opLdr32, opLdr32}:
+		return opLdr32x2
+	case pair{opLdr8R, opStr8R}:
+		return opLdrStr8R
 	case pair{opAdd, opAdd}:
 		return opAddAdd
 	case pair{opAddW, opAddW}:
@@ -184,41 +186,31 @@ func fuse2(i, j *inst) opcode {
 
 // fuse joins instructions where one opcode does what several do: the first gets
 // it, and all stay in their places. Only the last of them may end the block, and
-// only the first may be left to inst.fn.
+// only the first and the last may be left to inst.fn: what is between cannot fault.
 func fuse(insts []inst) {
 	for n := range insts[:len(insts)-1] {
 		i, j := &insts[n], &insts[n+1]
-		compares := i.sh == 0 && (i.op == opSubsImm || i.op == opSubsReg)
-		comparesW := i.sh == 0 && (i.op == opSubsImmW || i.op == opSubsRegW)
+		compares, comparesW := i.op == opSubs && i.sh == 0, i.op == opSubsW && i.sh == 0
 		switch {
 		case j.op == opBCond && (compares || comparesW):
 			i.op = branchOn(j.ra, i.op, comparesW)
 		case j.op == opCsel && i.rd == regSink && j.ra&^1 != 6 && compares:
-			i.op = opCmpCsel
+			i.op, i.sz = opCmpCsel, 0
 		case j.op == opCsel && i.rd == regSink && j.ra&^1 != 6 && comparesW:
-			i.op = opCmpCselW
-		case i.isMove() && j.isMove():
-			i.op = opMov2
-			if n+3 < len(insts) && insts[n+2].isMove() && insts[n+3].isMove() {
-				i.op = opMov4
-			}
+			i.op, i.sz = opCmpCsel, 32
+		case i.op == opMov && j.op == opMov && n+3 < len(insts) && insts[n+2].op == opMov && insts[n+3].op == opMov:
+			i.op = opMov4
 		default:
 			i.op = fuse2(i, j)
 		}
 	}
 	// Then what joins with something that has been joined.
 	for n := range insts[:len(insts)-1] {
-		i, j := &insts[n], &insts[n+1]
-		switch {
-		case i.op == opAddImm && j.op == opCmpBNe:
-			i.op = opAddCmpBNe
-		case i.op == opAddImm && j.op == opCmpBHi:
-			i.op = opAddCmpBHi
+		if insts[n].op == opAddImm && insts[n+1].op == opCmpBNe {
+			insts[n].op = opAddCmpBNe
 		}
 	}
 }
-
-func (i *inst) isMove() bool { return i.op == opMov || i.op == opMovW }
 
 // branchOn is a comparison with the branch behind it, if there is such an opcode.
 func branchOn(cond uint8, op opcode, narrow bool) opcode {
