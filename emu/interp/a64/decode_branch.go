@@ -124,7 +124,7 @@ func constant(number uint32) (uint64, bool) {
 	case regDFR0:
 		return 6, true
 	case regISAR0:
-		return 2<<20 | 1<<16, true // LSE, CRC32
+		return 2<<20 | 1<<16 | 1<<12 | 1<<8 | 2<<4, true // LSE, CRC32, SHA256, SHA1, AES with PMULL
 	case regISAR1:
 		return 1 << 20, true // LRCPC
 	case regMMFR0:

@@ -115,14 +115,22 @@ var instClasses = []instClass{
 	{name: "float and integer", fixed: [][2]uint32{{0x7fa0fc00, 0x1e200000}, {0x7f20fc00, 0x1e200000}}},
 	{name: "float and fixed", fixed: [][2]uint32{{0x7fa00000, 0x1e000000}, {0x7fbe0000, 0x1e020000}, {0x7fbe0000, 0x1e180000}}},
 
-	{name: "same", vector: true, fixed: one(0x9f200400, 0x0e200400), skip: estimate},
-	{name: "scalar same", vector: true, fixed: one(0xdf200400, 0x5e200400), skip: estimate},
-	{name: "misc", vector: true, fixed: one(0x9f3e0c00, 0x0e200800), skip: estimate},
-	{name: "scalar misc", vector: true, fixed: one(0xdf3e0c00, 0x5e200800), skip: estimate},
+	{name: "same", vector: true, fixed: one(0x9f200400, 0x0e200400)},
+	{name: "scalar same", vector: true, fixed: one(0xdf200400, 0x5e200400)},
+	{name: "misc", vector: true, fixed: one(0x9f3e0c00, 0x0e200800)},
+	{name: "scalar misc", vector: true, fixed: one(0xdf3e0c00, 0x5e200800)},
 	{name: "across", vector: true, fixed: one(0x9f3e0c00, 0x0e300800)},
 	{name: "scalar pair", vector: true, fixed: one(0xdf3e0c00, 0x5e300800)},
-	{name: "different", vector: true, fixed: one(0x9f200c00, 0x0e200000), skip: crypto},
+	{name: "different", vector: true, fixed: one(0x9f200c00, 0x0e200000)},
 	{name: "scalar different", vector: true, fixed: one(0xdf200c00, 0x5e200000)},
+	{name: "aes", vector: true, fixed: [][2]uint32{{0xffffcc00, 0x4e284800}, {0xffff8c00, 0x4e280800}}},
+	{name: "sha of two", vector: true, fixed: [][2]uint32{{0xffffcc00, 0x5e280800}, {0xffff8c00, 0x5e280800}}},
+	{name: "sha of three", vector: true, fixed: one(0xffe08c00, 0x5e000000)},
+	{name: "pmull", vector: true, fixed: one(0xbf20fc00, 0x0e20e000)},
+	{name: "estimates", vector: true, fixed: [][2]uint32{
+		{0x9fbffc00, 0x0ea1c800}, {0x9fbffc00, 0x0ea1d800}, {0xdfbffc00, 0x5ea1d800}, {0xffbffc00, 0x5ea1f800},
+		{0xbf20fc00, 0x0e20fc00}, {0xff20fc00, 0x5e20fc00}, {0xbfbffc00, 0x2e216800}, {0xffbffc00, 0x7e216800},
+	}},
 	{name: "copy", fixed: [][2]uint32{{0x9fe08400, 0x0e000400}, {0xdfe08400, 0x5e000400}}},
 	{name: "permute", vector: true, fixed: [][2]uint32{{0xbf208c00, 0x0e000800}, {0xbfe08c00, 0x0e000000}, {0xbfe08400, 0x2e000000}}},
 	{name: "modified immediate", vector: true, fixed: one(0x9ff80400, 0x0f000400)},
@@ -134,18 +142,3 @@ var instClasses = []instClass{
 
 // sameTwice is a load of one register twice, which may do anything.
 func sameTwice(w uint32) bool { return w>>22&1 != 0 && w&31 == w>>10&31 }
-
-// What QEMU's processor has and the engine's has not.
-
-// estimate is estimates of reciprocals, their steps, and fcvtxn.
-func estimate(w uint32) bool {
-	switch {
-	case w>>10&1 != 0:
-		return w>>29&1 == 0 && w>>11&31 == 31
-	case w>>12&31 == 22:
-		return w>>29&1 != 0
-	}
-	return w>>23&1 != 0 && (w>>12&31 == 28 || w>>12&31 == 29 || w>>12&31 == 31 && w>>28&1 != 0)
-}
-
-func crypto(w uint32) bool { return w>>29&1 == 0 && w>>22&3 == 3 && w>>12&15 == 14 }

@@ -84,7 +84,8 @@ func TestFaults(t *testing.T) {
 		{"hlt", 0xd4400000, 0, cpu.Exit{Cause: cpu.Illegal}},
 		{"hvc", 0xd4000002, 0, cpu.Exit{Cause: cpu.Protection}},
 		{"eret", 0xd69f03e0, 0, cpu.Exit{Cause: cpu.Protection}},
-		{"aese", 0x4e284800, 0, cpu.Exit{Cause: cpu.Illegal}},
+		{"fadd of halves", 0x1ee22820, 0, cpu.Exit{Cause: cpu.Illegal}},
+		{"sdot", 0x4e829420, 0, cpu.Exit{Cause: cpu.Illegal}},
 		{"tlbi", 0xd508871f, 0, cpu.Exit{Cause: cpu.Protection}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -64,6 +64,9 @@ func decodeSIMD(i *inst) {
 		case raw>>10&1 != 0 && size == 0:
 			decodeCopy(i, full, scalar, u)
 		case scalar:
+			if !u && raw>>10&3 == 0 && size == 0 {
+				decodeSHA3(i)
+			}
 		case !u && raw>>10&3 == 0 && size == 0:
 			i.call(tbl)
 		case !u && raw>>10&3 == 2:
@@ -82,6 +85,10 @@ func decodeSIMD(i *inst) {
 		decodeDifferent(i, full, scalar, u, size)
 	case raw>>17&15 == 0:
 		decodeMisc(i, full, scalar, u, size)
+	case raw>>17&15 == 4 && size == 0 && !u && scalar:
+		decodeSHA2(i)
+	case raw>>17&15 == 4 && size == 0 && !u && full:
+		decodeAES(i)
 	case raw>>17&15 == 8 && scalar:
 		decodeScalarPair(i, u, size)
 	case raw>>17&15 == 8:

@@ -268,6 +268,16 @@ func decodeMiscFP(i *inst, full, scalar, u bool, size uint, op uint32) {
 		toInteger(toZero)
 	case op == 28 && !high:
 		toInteger(toAway)
+	case op == 28 && size == single && !scalar && !u:
+		one(func(_ *core, a uint64) uint64 { return urecpe(a) })
+	case op == 28 && size == single && !scalar:
+		one(func(_ *core, a uint64) uint64 { return ursqrte(a) })
+	case op == 29 && high && !u:
+		i.call(rounded(lanes2(s, func(_ *core, _, a uint64) uint64 { return frecpe(size, a) })))
+	case op == 29 && high:
+		i.call(rounded(lanes2(s, func(_ *core, _, a uint64) uint64 { return frsqrte(size, a) })))
+	case op == 31 && high && !u && scalar:
+		i.call(rounded(lanes2(s, func(_ *core, _, a uint64) uint64 { return frecpx(size, a) })))
 	case op == 29 && !high:
 		i.call(rounded(lanes2(s, func(_ *core, _, a uint64) uint64 { return fromInt(a, size, 0, size, !u) })))
 	case op == 31 && high && u && !scalar:
@@ -275,8 +285,16 @@ func decodeMiscFP(i *inst, full, scalar, u bool, size uint, op uint32) {
 	}
 }
 
-// decodeFPWidth is fcvtn and fcvtl.
+// decodeFPWidth is fcvtn, fcvtxn and fcvtl.
 func decodeFPWidth(i *inst, full, scalar, u, high bool, to uint, op uint32) {
+	if u && !high && to == double && op == 22 {
+		wide := shape{elem: double, n: 2}
+		if scalar {
+			wide.n, full = 1, false
+		}
+		i.call(rounded(narrowing(wide, full, func(_ *core, a uint64) uint64 { return fcvtxn(a) })))
+		return
+	}
 	if u || high || scalar {
 		return
 	}

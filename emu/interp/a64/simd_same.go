@@ -292,6 +292,8 @@ func decodeSameFP(i *inst, full, scalar, u bool, size uint) {
 	case op == 30 && !scalar:
 		paired(pick(fpMax, fpMin))
 		return
+	case op == 31 && !u:
+		f = func(_ *core, _, a, b uint64) uint64 { return fpStep(size, a, b, high) }
 	case op == 31 && u && !high && !scalar:
 		f = two(fpDiv)
 	}
@@ -334,6 +336,9 @@ func compareFunc(size uint, absolute, u, greater bool) laneFunc {
 func decodeDifferent(i *inst, full, scalar, u bool, size uint) {
 	op := i.raw >> 12 & 15
 	if size == 3 {
+		if op == 14 && !u && !scalar {
+			i.call(pmull64)
+		}
 		return
 	}
 	s := shape{elem: size, n: 8 >> size, signed: !u}
