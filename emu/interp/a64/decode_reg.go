@@ -132,13 +132,13 @@ func decodeRegister(i *inst) {
 			return
 		}
 		i.ra = uint8(field(raw, 12, 4))
-		i.call(csel)
-		if i.ra < 14 {
-			i.do(opCsel)
-			i.imm = -uint64(raw >> 30 & 1)
-			i.sz = uint8(raw >> 10 & 1)
-			i.sh = uint8(raw>>31^1) << 5
+		if i.ra >= 14 {
+			i.ra = 14
 		}
+		i.do(opCsel)
+		i.imm = -uint64(raw >> 30 & 1)
+		i.sz = uint8(raw >> 10 & 1)
+		i.sh = uint8(raw>>31^1) << 5
 	case raw>>21&0x3ff == 0xd6:
 		decodeTwoSource(i, wide)
 	case raw>>21&0x3ff == 0x2d6:
@@ -151,10 +151,7 @@ func decodeRegister(i *inst) {
 			i.call([...]handler{rbit, rev16, rev32, rev64, clz, cls}[op])
 		}
 		if field(raw, 10, 6) == 4 {
-			i.call(clz)
-			if !wide {
-				i.do(opClzW)
-			}
+			i.pick(opFn, opClzW)
 		}
 		if field(raw, 10, 6) == 2 && !wide {
 			i.call(rev32)
@@ -364,22 +361,6 @@ func ccmp(c *core, i *inst) status {
 	return next
 }
 
-func csel(c *core, i *inst) status {
-	r := c.x[i.rn]
-	if !c.holds(i.ra) {
-		r = c.x[i.rm]
-		if i.raw>>30&1 != 0 {
-			r = ^r
-		}
-		r += uint64(i.raw >> 10 & 1)
-	}
-	if i.raw>>31 == 0 {
-		r &= 0xffffffff
-	}
-	c.x[i.rd] = r
-	return next
-}
-
 func shiftV(c *core, i *inst) status {
 	c.x[i.rd] = shifted(c.x[i.rn], i.raw>>10, uint8(c.x[i.rm]), i.raw>>31 != 0)
 	return next
@@ -489,11 +470,7 @@ func rev64(c *core, i *inst) status {
 }
 
 func clz(c *core, i *inst) status {
-	if i.raw>>31 == 0 {
-		c.x[i.rd] = uint64(bits.LeadingZeros32(uint32(c.x[i.rn])))
-	} else {
-		c.x[i.rd] = uint64(bits.LeadingZeros64(c.x[i.rn]))
-	}
+	c.x[i.rd] = uint64(bits.LeadingZeros64(c.x[i.rn]))
 	return next
 }
 

@@ -168,6 +168,8 @@ start:
 				r = int64(c.fn^c.fv) >= 0
 			case 6:
 				r = int64(c.fn^c.fv) >= 0 && c.fz != 0
+			case 7:
+				r = true
 			}
 			va = x[i.rn]
 			if r == (i.ra&1 != 0) {
@@ -603,6 +605,8 @@ start:
 					r = int64(va) >= int64(vb)
 				case 6:
 					r = int64(va) > int64(vb)
+				case 7:
+					r = true
 				}
 				va = x[j.rn]
 				if r == (j.ra&1 != 0) {

@@ -72,19 +72,31 @@ var instClasses = []instClass{
 	{name: "adr, add, sub immediate", fixed: [][2]uint32{{0x1f000000, 0x10000000}, {0x1f800000, 0x11000000}}},
 	{name: "logical immediate", fixed: one(0x1f800000, 0x12000000)},
 	{name: "move wide", fixed: one(0x1f800000, 0x12800000)},
-	{name: "bitfield", fixed: [][2]uint32{{0x9fc00000, 0x13000000}, {0x9fc00000, 0x93400000}, {0x1f800000, 0x13000000}}},
+	{name: "bitfield", fixed: [][2]uint32{{0x9fc00000, 0x13000000}, {0x9fc00000, 0x93400000}, {0x1f800000, 0x13000000},
+		{0xfffffc00, 0x531f7800}, {0xfffffc00, 0x53185c00}, {0xfffffc00, 0xd37ff800}, {0xfffffc00, 0xd3607c00}, // lsl
+	}},
 	{name: "extract", fixed: [][2]uint32{{0xffe08000, 0x13800000}, {0xffe00000, 0x93c00000}, {0x1f800000, 0x13800000}}},
-	{name: "logical register", fixed: one(0x1f000000, 0x0a000000)},
-	{name: "add, sub shifted", fixed: one(0x1f200000, 0x0b000000)},
+	{name: "logical register", fixed: [][2]uint32{{0x1f000000, 0x0a000000}, {0x1fe0fc00, 0x0a000000}, {0x1fe0fc00, 0x0a200000}}},
+	{name: "add, sub shifted", fixed: [][2]uint32{{0x1f200000, 0x0b000000}, {0x1fe0fc00, 0x0b000000}}},
 	{name: "add, sub extended", fixed: [][2]uint32{{0x1fe00000, 0x0b200000}, {0x1fe0f000, 0x0b206000}}},
 	{name: "carry", fixed: [][2]uint32{{0x1fe0fc00, 0x1a000000}, {0x3fe00410, 0x3a400000}, {0x1fe00000, 0x1a400000}}},
 	{name: "select", fixed: [][2]uint32{{0x3fe00800, 0x1a800000}, {0x1fe00000, 0x1a800000}}},
 	{name: "two sources", fixed: [][2]uint32{{0x7fe0e000, 0x1ac02000}, {0x7fe0e000, 0x1ac04000}, {0x7fe0f800, 0x1ac00800}, {0x7fe00000, 0x1ac00000}}},
-	{name: "one source", fixed: [][2]uint32{{0x7fffe000, 0x5ac00000}, {0x7fff0000, 0x5ac00000}}},
+	{name: "one source", fixed: [][2]uint32{{0x7fffe000, 0x5ac00000}, {0x7fff0000, 0x5ac00000}, {0x7fe00000, 0x5ac00000}}},
 	{name: "three sources", fixed: one(0x7f000000, 0x1b000000)},
 	{name: "branches", fixed: [][2]uint32{
 		{0xff00000f&^15 | 0x00fffff0, 0x54000040},
 		{0x7effffe0, 0x34000040}, {0x7e07ffe0, 0x36000040},
+	}},
+
+	{name: "link", fixed: one(0xffffffff, 0x94000002)},
+	{name: "hints, barriers", fixed: [][2]uint32{{0xfffff01f, 0xd503201f}, {0xfffff01f, 0xd503301f}}, skip: waits},
+	{name: "system registers", fixed: [][2]uint32{
+		{0xffffffe0, 0xd53b4200}, {0xffffffe0, 0xd53b4400}, {0xffffffe0, 0xd53b4420}, // mrs nzcv, fpcr, fpsr
+		{0xffffffe0, 0xd53b0020}, {0xffffffe0, 0xd53b00e0}, {0xffffffe0, 0xd51b4200}, // mrs ctr_el0, dczid_el0, msr nzcv
+	}},
+	{name: "caches", memory: true, fixed: [][2]uint32{
+		{0xfffffffc, 0xd50b7434}, {0xfffffffc, 0xd50b7a34}, {0xfffffffc, 0xd50b7e34}, // dc zva, cvac, civac
 	}},
 
 	{name: "load, store offset", memory: true, fixed: [][2]uint32{{0x3f000000, 0x39000000}, {0x3f3c0000, 0x39000000}}},
@@ -139,6 +151,9 @@ var instClasses = []instClass{
 	{name: "indexed", vector: true, fixed: one(0x9f000400, 0x0f000000)},
 	{name: "scalar indexed", vector: true, fixed: one(0xdf000400, 0x5f000000)},
 }
+
+// waits is wfi, which the machine answers.
+func waits(w uint32) bool { return w == 0xd503207f }
 
 // sameTwice is a load of one register twice, which may do anything.
 func sameTwice(w uint32) bool { return w>>22&1 != 0 && w&31 == w>>10&31 }

@@ -178,7 +178,9 @@ func initialStates(rng *rand.Rand) []byte {
 		0, 1, 1<<64 - 1, 1 << 63, 1<<63 - 1, 0x7f800000, 0xff800000, 0x7fc00001, 0x7f800001, 0x80000000, 0x7fffffff,
 		0x7ff0000000000000, 0xfff0000000000000, 0x7ff8000000000001, 0x7ff0000000000001, 0x3ff0000000000000, 0x3f800000,
 		0x0000000080000001, 0xffffffff00000000, 0x3f8000003f800000, 0x7f8000017fc00000, 0x8000000080000000, 0x4330000000000001,
+		0x7fd0000000000001, 0x7fe8000000000000, 0x0004000000000001, 0x000c000000000000, 0x7e9000007f300000, 0x0030000000700000,
 	}
+	extreme := []uint64{0, 1 << 63, 0x7ff << 52, 0xfff << 52, 0x7f80000000000000, 0x800000007f800000, 0x7f800000, 0xff80000080000000, 0x7c00fc0080000000}
 	value := func() uint64 {
 		switch rng.IntN(8) {
 		case 0:
@@ -215,7 +217,11 @@ func initialStates(rng *rand.Rand) []byte {
 		binary.LittleEndian.PutUint64(state[offSP:], scratchAt+0x8000+16*uint64(rng.IntN(16)))
 		binary.LittleEndian.PutUint64(state[offNZCV:], uint64(rng.IntN(16))<<28)
 		for n := range 64 {
-			binary.LittleEndian.PutUint64(state[offV+8*n:], value())
+			v := value()
+			if s%8 == 0 { // zeros and infinities meet
+				v = extreme[rng.IntN(len(extreme))]
+			}
+			binary.LittleEndian.PutUint64(state[offV+8*n:], v)
 		}
 	}
 	return b
