@@ -33,7 +33,8 @@
 //	emu/cpu    registers, calling conventions, Engine         efi emu/mem
 //	emu/ptrace emu/interp emu/puppet                          efi emu/mem emu/cpu
 //	emu        Machine, services, Handoff                     efi emu/mem emu/cpu pecoff tables
-//	protocols  consoles, file systems, initrd, randomness     efi emu emu/mem tables
+//	protocols/fat  FAT read as io/fs, io/fs shown as FAT
+//	protocols  consoles, file systems, disks, initrd          efi emu emu/mem tables protocols/fat
 //	protocols/tcg2  measured boot                             efi emu emu/mem pecoff tables
 //	emu/auto   picks an engine                                the engines
 //	emu/emutest  tests of EFI programs and of services        all of these

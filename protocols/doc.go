@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Package protocols implements UEFI protocols over ordinary Go things: consoles
-// over readers and writers, file systems over io/fs, an initrd over an io.ReaderAt,
-// random numbers over the machine's source of them, and the conversions of
+// over readers and writers, file systems over io/fs, disks and an initrd over an
+// io.ReaderAt, random numbers over the machine's source of them, and the conversions of
 // device paths. Each function returns interfaces for Machine.Install; Platform
 // composes what a plain machine has.
 //
