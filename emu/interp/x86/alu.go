@@ -14,6 +14,7 @@ const (
 	opSub
 	opXor
 	opCmp
+	opTest
 )
 
 // alu performs an operation and leaves its flags. The operands are of size sz.
@@ -256,18 +257,21 @@ func (c *core) mulFlags(overflow bool, r uint64, sz uint8) {
 }
 
 func (c *core) imul(in *inst, a, b uint64) bool {
-	up := 63 - tops[in.sz&3]
-	x, y := int64(a<<up)>>up, int64(b<<up)>>up
-	r := uint64(x * y)
-	over := int64(r<<up)>>up != int64(r)
-	if in.sz == 3 {
-		hi, lo := mulSigned(a, b)
-		over = int64(hi) != int64(lo)>>63
-	}
-	r &= masks[in.sz&3]
-	c.mulFlags(over, r, in.sz)
+	r := a * b & masks[in.sz&3]
+	c.mulFlags(overflows(a, b, in.sz), r, in.sz)
 	c.set(in.reg, in.sz, r)
 	return true
+}
+
+// overflows is whether a signed product is longer than its operands.
+func overflows(a, b uint64, sz uint8) bool {
+	up := 63 - tops[sz&3]
+	x, y := int64(a<<up)>>up, int64(b<<up)>>up
+	if sz == 3 {
+		hi, lo := mulSigned(a, b)
+		return int64(hi) != int64(lo)>>63
+	}
+	return x*y<<up>>up != x*y
 }
 
 func mulSigned(a, b uint64) (hi, lo uint64) {

@@ -23,10 +23,12 @@ const (
 
 // block is a run of instructions that is entered at its first.
 type block struct {
-	pc   uint64
-	n    uint64 // instructions, fused ones counted
-	ops  []inst
-	link [2]*block // where it went last
+	pc    uint64
+	n     uint64 // instructions
+	insts []inst // and goOn, if the last is no branch
+	ops   []uop
+	to    [2]uint64 // where it goes on: behind it, and if its branch is taken
+	link  [2]*block // the blocks there, once they are known
 }
 
 // codePage is a page from which blocks were decoded.
@@ -57,7 +59,7 @@ func (c *core) lookup(pc uint64, single bool) *block {
 			return nil
 		}
 		all[pc] = b
-		c.cached += len(b.ops)
+		c.cached += len(b.insts)
 	}
 	if !single {
 		c.recent[pc%recentSize] = b
@@ -123,15 +125,25 @@ func (c *core) build(pc uint64, single bool) *block {
 		c.cover(efi.Addr(pc), at-pc)
 	}
 	c.scratch = list
-	if !single {
-		list = optimise(list)
-	}
-	b := &block{pc: pc, n: count, ops: make([]inst, 0, len(list)+1)}
+	b := &block{pc: pc, n: count, insts: make([]inst, 0, len(list)+1)}
 	for i := range list {
-		b.ops = append(b.ops, list[i].inst)
+		b.insts = append(b.insts, list[i].inst)
 	}
-	if last := &list[len(list)-1]; !last.end {
-		b.ops = append(b.ops, inst{fn: goOn, pc: at, next: at, n: uint8(count)})
+	last := &list[len(list)-1]
+	b.to = [2]uint64{at, last.disp}
+	if !last.end {
+		b.insts = append(b.insts, inst{fn: goOn, pc: at, next: at, n: uint8(count)})
+	}
+	if !single {
+		drafts := c.drafts[:0]
+		for i := range list {
+			drafts = list[i].lower(drafts, &b.insts[i])
+		}
+		if !last.end {
+			drafts = append(drafts, draft{uop: uop{op: uGoOn, in: &b.insts[len(list)]}})
+		}
+		c.drafts = drafts
+		b.ops = optimise(drafts)
 	}
 	for p := page; p <= (at-1)/pageSize; p++ {
 		code := c.pages[p]
@@ -153,39 +165,6 @@ func goOn(c *core, in *inst) bool {
 	return true
 }
 
-// optimise fuses comparisons with jumps and takes away the work for flags that
-// nobody sees.
-func optimise(list []decoded) []decoded {
-	if n := len(list); n >= 2 {
-		if last, before := &list[n-1], &list[n-2]; last.fuse == fuseJump && before.fuse != fuseNone {
-			if fn := fused(before.fuse, last.op); fn != nil {
-				before.fn, before.disp, before.next, before.end = fn, last.disp, last.next, true
-				before.flags, before.quiet = flagsRead, nil
-				list = list[:n-1]
-			}
-		}
-	}
-	live := true
-	for i := len(list) - 1; i >= 0; i-- {
-		switch d := &list[i]; d.flags {
-		case flagsRead:
-			live = true
-		case flagsWrites:
-			if !live && d.quiet != nil {
-				d.fn = d.quiet
-			}
-			live = false
-		case flagsKeep:
-			if !live && d.quiet != nil {
-				d.fn = d.quiet
-			} else {
-				live = true
-			}
-		}
-	}
-	return list
-}
-
 func lines(offset, n uint64) uint64 {
 	first, last := offset>>lineShift, (offset+n-1)>>lineShift
 	return (1<<64 - 1) << first & (1<<64 - 1) >> (63 - min(last, 63))
@@ -202,7 +181,8 @@ func (c *core) wrote(p *codePage, number, offset, n uint64) {
 	delete(c.pages, number)
 }
 
-// drop makes a block leave at its next instruction, and be found no more.
+// drop makes a block be found no more, and be left behind the instruction that
+// executes.
 func (c *core) drop(b *block) {
 	if b.pc == dropped {
 		return
@@ -216,14 +196,6 @@ func (c *core) drop(b *block) {
 		*r = nil
 	}
 	b.pc, b.link = dropped, [2]*block{}
-	for i := range b.ops {
-		b.ops[i].fn = again
-	}
-}
-
-func again(c *core, in *inst) bool {
-	c.why = whyAgain
-	return false
 }
 
 // flush drops everything that was decoded or looked up.

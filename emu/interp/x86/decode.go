@@ -24,13 +24,6 @@ type decoder struct {
 // decode decodes the instruction at the start of code, which lies at pc. One
 // that is none decodes to a fault. The error is errShort.
 func decode(code []byte, pc uint64) (decoded, int, error) {
-	d, n, err := decodePlain(code, pc)
-	d.specialise()
-	return d, n, err
-}
-
-// decodePlain is decode without handlers for special cases.
-func decodePlain(code []byte, pc uint64) (decoded, int, error) {
 	d := decoder{code: code, pc: pc}
 	d.seg, d.base, d.index = regZero, regZero, regZero
 	d.prefixes()
@@ -196,7 +189,7 @@ func (d *decoder) immZ() {
 
 // fault makes the instruction one that does nothing but fault.
 func (d *decoder) fault(fn handler) {
-	d.fn, d.quiet, d.flags, d.fuse, d.end, d.family = fn, nil, flagsRead, fuseNone, true, famNone
+	d.fn, d.flags, d.end, d.family = fn, flagsRead, true, famNone
 }
 
 func (d *decoder) illegal() { d.fault(undefined) }

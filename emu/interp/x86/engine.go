@@ -18,7 +18,7 @@ import (
 
 // core is the engine: a processor and what it has decoded.
 type core struct {
-	r      [32]uint64 // general registers, and those named reg…
+	r      [256]uint64 // general registers, and those named reg…; a byte is always an index
 	pc     uint64
 	flags  uint64 // the arithmetic ones as lk says
 	fr, fb uint64 // see the lk… constants
@@ -54,6 +54,7 @@ type core struct {
 	recent          [recentSize]*block
 	cached          int
 	scratch         []decoded
+	drafts          []draft
 }
 
 // New makes an engine for x86-64, on any host.
@@ -208,8 +209,8 @@ func (c *core) single() bool {
 		return true
 	}
 	c.budget--
-	for i := range b.ops {
-		if in := &b.ops[i]; !in.fn(c, in) {
+	for i := range b.insts {
+		if in := &b.insts[i]; !in.fn(c, in) {
 			if c.leave(in) {
 				return true
 			}
@@ -245,53 +246,4 @@ func (c *core) leave(in *inst) bool {
 		return true
 	}
 	return false
-}
-
-// fast executes blocks until the budget is used up. It returns true if there
-// is an exit.
-func (c *core) fast() bool {
-	b := c.lookup(c.pc, false)
-	if b == nil {
-		return true
-	}
-next:
-	for {
-		ops := b.ops
-		for i := range ops {
-			if in := &ops[i]; !in.fn(c, in) {
-				was := c.count
-				if c.leave(in) {
-					return true
-				}
-				if c.budget -= int64(c.count - was); c.budget <= 0 || c.gates.Contains(efi.Addr(c.pc)) {
-					return false
-				}
-				if b = c.lookup(c.pc, false); b == nil {
-					return true
-				}
-				continue next
-			}
-		}
-		c.count += b.n
-		if c.budget -= int64(b.n); c.budget <= 0 {
-			return false
-		}
-		if n := b.link[0]; n != nil && n.pc == c.pc {
-			b = n
-			continue
-		}
-		if n := b.link[1]; n != nil && n.pc == c.pc {
-			b = n
-			continue
-		}
-		if c.gates.Contains(efi.Addr(c.pc)) {
-			return false
-		}
-		n := c.lookup(c.pc, false)
-		if n == nil {
-			return true
-		}
-		b.link[0], b.link[1] = n, b.link[0]
-		b = n
-	}
 }

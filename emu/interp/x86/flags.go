@@ -28,6 +28,10 @@ const (
 	lkRes  = 1 << 2 // ZF, SF, PF of fr; the others as in fc
 	lkAdd  = 2 << 2 // of an addition with result fr and second operand fb
 	lkSub  = 3 << 2 // of a subtraction
+	lkShl  = 4 << 2 // of a shift of fb by fc with result fr; fc is not 0
+	lkShr  = 5 << 2
+	lkSar  = 6 << 2
+	lkMul  = 7 << 2 // of a signed multiplication of fb and fc with result fr
 )
 
 // zsp are ZF, SF and PF of a result.
@@ -63,6 +67,17 @@ func (c *core) sync() uint64 {
 			f |= cf
 		}
 		f |= (a^b^r)&af | (a^b)&(a^r)>>top&1<<11
+	case lkShl:
+		carry := b >> (uint64(top) + 1 - c.fc) & 1
+		f |= carry | (carry^r>>top&1)<<11
+	case lkShr:
+		f |= b>>(c.fc-1)&1 | b>>top&1<<11
+	case lkSar:
+		f |= b >> (c.fc - 1) & 1
+	case lkMul:
+		if overflows(b, c.fc, sz) {
+			f |= cf | of
+		}
 	}
 	c.flags = c.flags&^arith | f
 	c.lk = lkNone
@@ -83,7 +98,7 @@ func (c *core) carry() bool {
 	case lkSub:
 		return (c.fr+c.fb)&masks[c.lk&3] < c.fb
 	}
-	return c.flags&cf != 0
+	return c.sync()&cf != 0
 }
 
 func b2u(b bool) uint64 {

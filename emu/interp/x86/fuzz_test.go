@@ -7,11 +7,12 @@ import (
 	"context"
 	"testing"
 
+	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu/cpu"
 )
 
-// FuzzRun executes anything. The engine must come back with an exit, and two
-// engines must agree on everything.
+// FuzzRun executes anything. The engine must come back with an exit, and one that
+// executes blocks and one that executes single instructions must agree on everything.
 func FuzzRun(f *testing.F) {
 	f.Add([]byte{0x90}, uint64(1))
 	f.Add([]byte{0xf3, 0xa4, 0xeb, 0xfc}, uint64(2))
@@ -36,7 +37,11 @@ func FuzzRun(f *testing.F) {
 			}
 			o.r.PC, o.r.Flags = uint64(diffCode), 0x202
 			o.r.GP[cpu.RCX] = seed
-			x, err := m.engine.Run(context.Background(), &o.r, cpu.Stop{Steps: 20000})
+			stop := cpu.Stop{Steps: 20000}
+			if i == 1 {
+				stop.Break = []efi.Addr{1}
+			}
+			x, err := m.engine.Run(context.Background(), &o.r, stop)
 			if err != nil || x.Kind == 0 {
 				t.Fatalf("exit %+v, %v", x, err)
 			}

@@ -19,6 +19,7 @@ const (
 	regZero = 16 // always 0
 	regFS   = 17
 	regGS   = 18
+	regTemp = 19 // of uops
 
 	high8 = 0x20 // added to the index of rax to rbx: the second byte, ah to bh
 )
@@ -46,7 +47,6 @@ type inst struct {
 	sz                 uint8 // operand size, as a power of two
 	op                 uint8 // operation within a family, condition
 	n                  uint8 // instructions before it in its block
-	lk                 uint8 // what it leaves in core.lk
 	rep                uint8 // 0xf2, 0xf3 or 0
 	mem                bool  // rm is memory
 	odd                bool  // seg is not regZero, or a32
@@ -64,51 +64,12 @@ const (
 // decoded is an instruction with what the block builder has to know.
 type decoded struct {
 	inst
-	quiet handler // the same without flags, or nil
 	flags uint8
 	end   bool // nothing follows in the block
-	fuse  uint8
 	family
 }
-
-// What can be fused with a following conditional jump.
-const (
-	fuseNone = iota
-	fuseCmp
-	fuseTest
-	fuseJump // the jump itself
-)
 
 var (
 	masks = [4]uint64{0xff, 0xffff, 0xffffffff, 1<<64 - 1}
 	tops  = [4]uint8{7, 15, 31, 63}
-)
-
-// family is which special cases an instruction may have.
-type family uint8
-
-const (
-	famNone family = iota
-	famAluEG
-	famAluGE
-	famAluEI
-	famTestEG
-	famTestEI
-	famMovEG
-	famMovGE
-	famMovEI
-	famMovzx
-	famMovsx
-	famMovsxd
-	famLea
-	famShift
-	famPush
-	famPop
-	famInc
-	famDec
-	famCmov
-	famJcc
-	famShlx
-	famShrx
-	famSarx
 )

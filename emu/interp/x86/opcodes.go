@@ -21,7 +21,7 @@ func (d *decoder) one(op uint8) {
 	case op >= 0x70 && op < 0x80:
 		d.op = op & 15
 		d.branch(1)
-		d.fn, d.fuse = jcc, fuseJump
+		d.fn = jcc
 		d.family = famJcc
 		return
 	case op >= 0xb0 && op < 0xc0:
@@ -52,7 +52,7 @@ func (d *decoder) one(op uint8) {
 		} else {
 			d.imm = d.signed(min(4, 1<<d.sz))
 		}
-		d.fn = pushImm
+		d.fn, d.family = pushImm, famPushImm
 	case 0x69, 0x6b:
 		d.opSize(1)
 		d.modrm()
@@ -61,7 +61,7 @@ func (d *decoder) one(op uint8) {
 		} else {
 			d.imm = d.signed(1)
 		}
-		d.fn = imul3
+		d.fn, d.family = imul3, famMul3
 	case 0x6c, 0x6d, 0x6e, 0x6f:
 		d.fault(refused)
 	case 0x80, 0x81, 0x83:
@@ -112,7 +112,7 @@ func (d *decoder) one(op uint8) {
 		d.rm = op&7 | d.rex&1<<3
 		d.fn, d.flags = xchg, flagsNone
 		if d.rm == 0 || op == 0x90 && d.rep == 0xf3 {
-			d.fn = nop // pause, with 0xf3
+			d.fn, d.family = nop, famNop // pause, with 0xf3
 		}
 	case 0x98:
 		d.opSize(1)
@@ -162,13 +162,13 @@ func (d *decoder) one(op uint8) {
 		case op < 0xd2:
 			d.imm = 1
 		default:
-			d.fn = shiftCL
+			d.fn, d.family = shiftCL, famShiftCL
 		}
 	case 0xc2, 0xc3:
 		if op == 0xc2 {
 			d.imm = d.signed(2) & 0xffff
 		}
-		d.fn, d.end = ret, true
+		d.fn, d.family, d.end = ret, famRet, true
 	case 0xc6, 0xc7:
 		if d.modrmG(); d.ext != 0 {
 			d.illegal()
@@ -218,13 +218,13 @@ func (d *decoder) one(op uint8) {
 		d.fn, d.end = portIO, true
 	case 0xe8:
 		d.branch(4)
-		d.fn = call
+		d.fn, d.family = call, famCall
 	case 0xe9:
 		d.branch(4)
-		d.fn = jmp
+		d.fn, d.family = jmp, famJmp
 	case 0xeb:
 		d.branch(1)
-		d.fn = jmp
+		d.fn, d.family = jmp, famJmp
 	case 0xf4:
 		d.fn, d.end = halt, true
 	case 0xf5, 0xf8, 0xf9, 0xfc, 0xfd:
@@ -238,9 +238,9 @@ func (d *decoder) one(op uint8) {
 			d.fn = testEI
 			d.family = famTestEI
 		case 2:
-			d.fn = not
+			d.fn, d.family = not, famNot
 		case 3:
-			d.fn = neg
+			d.fn, d.family = neg, famNeg
 		case 4, 5:
 			d.fn = mulE
 		default:
@@ -299,10 +299,10 @@ func (d *decoder) group5(op uint8) {
 	switch d.ext {
 	case 2:
 		d.sz = 3
-		d.fn, d.end = callE, true
+		d.fn, d.family, d.end = callE, famCallE, true
 	case 4:
 		d.sz = 3
-		d.fn, d.end = jmpE, true
+		d.fn, d.family, d.end = jmpE, famJmpE, true
 	case 3, 5:
 		if d.mem {
 			d.fault(refused)
@@ -346,19 +346,19 @@ func (d *decoder) two() {
 	case op >= 0x80 && op < 0x90:
 		d.op = op & 15
 		d.branch(4)
-		d.fn, d.fuse = jcc, fuseJump
+		d.fn = jcc
 		d.family = famJcc
 		return
 	case op >= 0x90 && op < 0xa0:
 		d.sz = 0
 		d.modrmG()
 		d.op = op & 15
-		d.fn = setcc
+		d.fn, d.family = setcc, famSetcc
 		return
 	case op >= 0xc8 && op < 0xd0:
 		d.opSize(1)
 		d.rm = op&7 | d.rex&1<<3
-		d.fn, d.flags = bswap, flagsNone
+		d.fn, d.flags, d.family = bswap, flagsNone, famBswap
 		return
 	}
 	d.opSize(op)
@@ -382,7 +382,7 @@ func (d *decoder) two() {
 		d.illegal()
 	case 0x0d, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f:
 		d.modrm()
-		d.fn, d.flags = nop, flagsNone
+		d.fn, d.flags, d.family = nop, flagsNone, famNop
 	case 0x20, 0x22:
 		d.modrm()
 		d.rm = d.rm&7 | d.rex&1<<3
@@ -438,7 +438,7 @@ func (d *decoder) two() {
 	case 0xaf:
 		d.opSize(1)
 		d.modrm()
-		d.fn = imul2
+		d.fn, d.family = imul2, famMul2
 	case 0xb0, 0xb1:
 		d.modrmG()
 		d.fn = cmpxchg

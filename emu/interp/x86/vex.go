@@ -42,6 +42,9 @@ func (d *decoder) vexPrefix(b uint8) {
 	if op == 0xf7 && simd > 0 {
 		d.family = [...]family{famNone, famShlx, famSarx, famShrx}[simd]
 	}
+	if op == 0xf0 {
+		d.family = famRorx
+	}
 	if op == 0xf3 {
 		switch d.ext {
 		case 1, 2, 3:

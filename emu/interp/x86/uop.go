@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package x86
+
+// uop is a step of a block: an instruction, a part of one, or several. What is
+// in its fields is up to its opcode; exec.go says what each does with them.
+type uop struct {
+	op      opcode
+	d, a, b uint8 // registers
+	s       uint8 // places to shift
+	k       uint8 // what it leaves in core.lk, or an operation
+	many    bool  // it is not one whole instruction, and in the first of them
+
+	s2 uint8
+
+	imm  uint64
+	disp uint64 // of the memory operand, or a mask
+	in   *inst  // for what the loop does not do itself
+}
+
+// opcode is what a uop does. A W at the end says that it is of 32 bits, an I that
+// its second operand is an immediate, an F that it leaves flags.
+type opcode uint8
+
+const (
+	uFn opcode = iota // a call of in.fn
+	uNop
+	uGoOn // the end of a block without a branch
+
+	uMov
+	uMovW
+	uMovI
+	uIns // the lower bits that a mask has
+
+	uAdd
+	uAddW
+	uAddI
+	uAddIW
+	uSub
+	uSubW
+	uAnd
+	uAndW
+	uAndI
+	uOr
+	uOrW
+	uOrI
+	uOrIW
+	uXor
+	uXorW
+	uXorI
+	uXorIW
+	uLea
+	uLeaW
+	uMul
+	uMulW
+	uShl
+	uShlW
+	uShr
+	uShrW
+	uSar
+	uSarW
+	uRol
+	uRolW
+	uShlV // by a register
+	uShlVW
+	uShrV
+	uShrVW
+	uSarV
+	uSarVW
+	uSx // the sign of the lower bits
+	uBswap
+	uBswapW
+
+	uAddF
+	uSubF
+	uCmpF
+	uAndF
+	uOrF
+	uXorF
+	uTestF
+	uIncF
+	uDecF
+	uMulF
+	uShlF
+	uShrF
+	uSarF
+	uShlVF
+	uShrVF
+	uSarVF
+	uCmov
+	uSetcc
+
+	uLd64
+	uLd32
+	uLd16
+	uLd8
+	uLdS32
+	uLd64X
+	uLd32X
+	uLd16X
+	uLd8X
+	uLdS32X
+	uSt64
+	uSt32
+	uSt16
+	uSt8
+	uSt64X
+	uSt32X
+	uSt16X
+	uSt8X
+	uRmw64
+	uRmw32
+	uPush
+	uPop
+
+	uJmp
+	uJmpR
+	uCall
+	uCallR
+	uRet
+	uJcc
+	uJZ
+	uJNZ
+
+	// An operation and the jump behind it.
+	uCmpJB
+	uCmpJAE
+	uCmpJE
+	uCmpJNE
+	uCmpJBE
+	uCmpJA
+	uCmpJL
+	uCmpJGE
+	uCmpJLE
+	uCmpJG
+	uCmpJBW
+	uCmpJAEW
+	uCmpJEW
+	uCmpJNEW
+	uCmpJBEW
+	uCmpJAW
+	uCmpJLW
+	uCmpJGEW
+	uCmpJLEW
+	uCmpJGW
+	uCmpJN
+	uTestJE
+	uTestJNE
+	uTestJS
+	uTestJNS
+	uTestJLE
+	uTestJG
+	uAddJE
+	uAddJNE
+	uSubJE
+	uSubJNE
+)
+
+// draft is a uop with what the block builder has to know.
+type draft struct {
+	uop
+	quiet uop // the same without flags, unless that is the zero one
+	flags uint8
+}
