@@ -29,8 +29,7 @@ next:
 		for i := range ops {
 			u := &ops[i]
 			switch u.op {
-			case uNop:
-				continue
+			case uFn:
 			case uGoOn:
 				goto fall
 			case uMov:
@@ -195,20 +194,6 @@ next:
 			case uTestF:
 				c.fr, c.fc, c.lk = x[u.a]&(x[u.b]+u.imm)&u.disp, 0, u.k
 				continue
-			case uIncF:
-				v := x[u.a]
-				r := (v + 1) & u.disp
-				c.fc = b2u(c.carry()) | (v^r^1)&af | b2u(r == u.disp>>1+1)<<11
-				x[u.d] = r
-				c.fr, c.lk = r, u.k
-				continue
-			case uDecF:
-				v := x[u.a]
-				r := (v - 1) & u.disp
-				c.fc = b2u(c.carry()) | (v^r^1)&af | b2u(r == u.disp>>1)<<11
-				x[u.d] = r
-				c.fr, c.lk = r, u.k
-				continue
 			case uMulF:
 				v, w := x[u.a]&u.disp, (x[u.b]+u.imm)&u.disp
 				r := v * w & u.disp
@@ -226,9 +211,6 @@ next:
 				r := v >> (u.s & 63)
 				x[u.d] = r
 				c.fr, c.fb, c.fc, c.lk = r, v, uint64(u.s), u.k
-				continue
-			case uSarF:
-				c.sar(u, uint64(u.s))
 				continue
 			case uShlVF:
 				v, n := x[u.a]&u.disp, x[u.b]&63
@@ -252,132 +234,127 @@ next:
 					c.fr, c.fb, c.fc, c.lk = r, v, n, u.k
 				}
 				continue
-			case uSarVF:
-				n := x[u.b] & 63
-				if u.disp>>32 == 0 {
-					n &= 31
-				}
-				c.sar(u, n)
-				continue
-			case uCmov:
-				v := x[u.d]
-				if c.cond(u.k) {
-					v = x[u.a]
-				}
-				x[u.d] = v & u.disp
-				continue
-			case uSetcc:
-				x[u.d] = x[u.d]&^0xff | b2u(c.cond(u.k))
-				continue
 
 			case uLd64:
-				if v, ok := c.rt.read64(x[u.a] + u.disp); ok {
-					x[u.d] = v
+				a := x[u.a] + u.disp
+				if e, o := &c.rt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
+					x[u.d] = le.Uint64(e.page[o:])
 					continue
 				}
 			case uLd32:
-				if v, ok := c.rt.read32(x[u.a] + u.disp); ok {
-					x[u.d] = uint64(v)
+				a := x[u.a] + u.disp
+				if e, o := &c.rt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
+					x[u.d] = uint64(le.Uint32(e.page[o:]))
 					continue
 				}
 			case uLd16:
-				if v, ok := c.rt.read16(x[u.a] + u.disp); ok {
-					x[u.d] = uint64(v)
+				a := x[u.a] + u.disp
+				if e, o := &c.rt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-2 {
+					x[u.d] = uint64(le.Uint16(e.page[o:]))
 					continue
 				}
 			case uLd8:
-				if v, ok := c.rt.read8(x[u.a] + u.disp); ok {
-					x[u.d] = uint64(v)
+				a := x[u.a] + u.disp
+				if e := &c.rt[a/pageSize%tlbSize]; e.tag == a/pageSize {
+					x[u.d] = uint64(e.page[a&pageMask])
 					continue
 				}
 			case uLdS32:
-				if v, ok := c.rt.read32(x[u.a] + u.disp); ok {
-					x[u.d] = uint64(int32(v))
+				a := x[u.a] + u.disp
+				if e, o := &c.rt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
+					x[u.d] = uint64(int32(le.Uint32(e.page[o:])))
 					continue
 				}
 			case uLd64X:
-				if v, ok := c.rt.read64(x[u.a] + x[u.b]<<(u.s&63) + u.disp); ok {
-					x[u.d] = v
+				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				if e, o := &c.rt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
+					x[u.d] = le.Uint64(e.page[o:])
 					continue
 				}
 			case uLd32X:
-				if v, ok := c.rt.read32(x[u.a] + x[u.b]<<(u.s&63) + u.disp); ok {
-					x[u.d] = uint64(v)
+				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				if e, o := &c.rt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
+					x[u.d] = uint64(le.Uint32(e.page[o:]))
 					continue
 				}
 			case uLd16X:
-				if v, ok := c.rt.read16(x[u.a] + x[u.b]<<(u.s&63) + u.disp); ok {
-					x[u.d] = uint64(v)
+				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				if e, o := &c.rt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-2 {
+					x[u.d] = uint64(le.Uint16(e.page[o:]))
 					continue
 				}
 			case uLd8X:
-				if v, ok := c.rt.read8(x[u.a] + x[u.b]<<(u.s&63) + u.disp); ok {
-					x[u.d] = uint64(v)
+				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				if e := &c.rt[a/pageSize%tlbSize]; e.tag == a/pageSize {
+					x[u.d] = uint64(e.page[a&pageMask])
 					continue
 				}
 			case uLdS32X:
-				if v, ok := c.rt.read32(x[u.a] + x[u.b]<<(u.s&63) + u.disp); ok {
-					x[u.d] = uint64(int32(v))
+				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				if e, o := &c.rt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
+					x[u.d] = uint64(int32(le.Uint32(e.page[o:])))
 					continue
 				}
 			case uSt64:
-				if c.wt.write64(x[u.a]+u.disp, x[u.d]+u.imm) {
+				a := x[u.a] + u.disp
+				if e, o := &c.wt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
+					le.PutUint64(e.page[o:], x[u.d]+u.imm)
 					continue
 				}
 			case uSt32:
-				if c.wt.write32(x[u.a]+u.disp, x[u.d]+u.imm) {
+				a := x[u.a] + u.disp
+				if e, o := &c.wt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
+					le.PutUint32(e.page[o:], uint32(x[u.d]+u.imm))
 					continue
 				}
 			case uSt16:
-				if c.wt.write16(x[u.a]+u.disp, x[u.d]+u.imm) {
+				a := x[u.a] + u.disp
+				if e, o := &c.wt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-2 {
+					le.PutUint16(e.page[o:], uint16(x[u.d]+u.imm))
 					continue
 				}
 			case uSt8:
-				if c.wt.write8(x[u.a]+u.disp, x[u.d]+u.imm) {
+				a := x[u.a] + u.disp
+				if e := &c.wt[a/pageSize%tlbSize]; e.tag == a/pageSize {
+					e.page[a&pageMask] = uint8(x[u.d] + u.imm)
 					continue
 				}
 			case uSt64X:
-				if c.wt.write64(x[u.a]+x[u.b]<<(u.s&63)+u.disp, x[u.d]+u.imm) {
+				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				if e, o := &c.wt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
+					le.PutUint64(e.page[o:], x[u.d]+u.imm)
 					continue
 				}
 			case uSt32X:
-				if c.wt.write32(x[u.a]+x[u.b]<<(u.s&63)+u.disp, x[u.d]+u.imm) {
+				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				if e, o := &c.wt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
+					le.PutUint32(e.page[o:], uint32(x[u.d]+u.imm))
 					continue
 				}
 			case uSt16X:
-				if c.wt.write16(x[u.a]+x[u.b]<<(u.s&63)+u.disp, x[u.d]+u.imm) {
+				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				if e, o := &c.wt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-2 {
+					le.PutUint16(e.page[o:], uint16(x[u.d]+u.imm))
 					continue
 				}
 			case uSt8X:
-				if c.wt.write8(x[u.a]+x[u.b]<<(u.s&63)+u.disp, x[u.d]+u.imm) {
+				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				if e := &c.wt[a/pageSize%tlbSize]; e.tag == a/pageSize {
+					e.page[a&pageMask] = uint8(x[u.d] + u.imm)
 					continue
-				}
-			case uRmw64:
-				a := x[u.a] + u.disp
-				if e := &c.wt[a/pageSize%tlbSize]; e.tag == a/pageSize {
-					if v, ok := c.rt.read64(a); ok {
-						c.wt.write64(a, c.alu(u.k, 3, v, x[u.d]+u.imm))
-						continue
-					}
-				}
-			case uRmw32:
-				a := x[u.a] + u.disp
-				if e := &c.wt[a/pageSize%tlbSize]; e.tag == a/pageSize {
-					if v, ok := c.rt.read32(a); ok {
-						c.wt.write32(a, c.alu(u.k, 2, uint64(v), uint64(uint32(x[u.d]+u.imm))))
-						continue
-					}
 				}
 			case uPush:
 				sp := x[cpu.RSP] - 8
-				if c.wt.write64(sp, x[u.a]+u.imm) {
+				if e, o := &c.wt[sp/pageSize%tlbSize], sp&pageMask; e.tag == sp/pageSize && o <= pageSize-8 {
+					le.PutUint64(e.page[o:], x[u.a]+u.imm)
 					x[cpu.RSP] = sp
 					continue
 				}
 			case uPop:
-				if v, ok := c.rt.read64(x[cpu.RSP]); ok {
-					x[cpu.RSP] += 8
-					x[u.d] = v
+				sp := x[cpu.RSP]
+				if e, o := &c.rt[sp/pageSize%tlbSize], sp&pageMask; e.tag == sp/pageSize && o <= pageSize-8 {
+					x[cpu.RSP] = sp + 8
+					x[u.d] = le.Uint64(e.page[o:])
 					continue
 				}
 
@@ -390,22 +367,27 @@ next:
 				}
 			case uCall:
 				sp := x[cpu.RSP] - 8
-				if c.wt.write64(sp, u.imm) {
+				if e, o := &c.wt[sp/pageSize%tlbSize], sp&pageMask; e.tag == sp/pageSize && o <= pageSize-8 {
+					le.PutUint64(e.page[o:], u.imm)
 					x[cpu.RSP] = sp
 					goto taken
 				}
 			case uCallR:
 				to, sp := x[u.a], x[cpu.RSP]-8
-				if canonical(to) && c.wt.write64(sp, u.imm) {
+				if e, o := &c.wt[sp/pageSize%tlbSize], sp&pageMask; canonical(to) && e.tag == sp/pageSize && o <= pageSize-8 {
+					le.PutUint64(e.page[o:], u.imm)
 					x[cpu.RSP] = sp
 					c.pc = to
 					goto far
 				}
 			case uRet:
-				if to, ok := c.rt.read64(x[cpu.RSP]); ok && canonical(to) {
-					x[cpu.RSP] += u.imm
-					c.pc = to
-					goto far
+				sp := x[cpu.RSP]
+				if e, o := &c.rt[sp/pageSize%tlbSize], sp&pageMask; e.tag == sp/pageSize && o <= pageSize-8 {
+					if to := le.Uint64(e.page[o:]); canonical(to) {
+						x[cpu.RSP] = sp + u.imm
+						c.pc = to
+						goto far
+					}
 				}
 			case uJcc:
 				if c.cond(u.k) {
@@ -657,23 +639,14 @@ next:
 				}
 				goto fall
 			}
-			in := u.in
-			c.pc = in.next
-			if !in.fn(c, in) {
-				was := c.count
-				if c.leave(in) {
-					return true
-				}
-				if c.spend(int64(c.count - was)) {
-					return false
-				}
-			} else if u.many || b.pc == dropped {
-				c.count += uint64(in.n) + 1
-				if c.spend(int64(in.n) + 1) {
-					return false
-				}
-			} else {
+			switch c.step(b, u) {
+			case goesOn:
 				continue
+			case exits:
+				return true
+			}
+			if c.stops() {
+				return false
 			}
 			if b = c.lookup(c.pc, false); b == nil {
 				return true
@@ -682,7 +655,14 @@ next:
 		}
 	far: // to c.pc
 		c.count += b.n
-		if c.spend(int64(b.n)) {
+		if c.budget -= int64(b.n); c.budget <= 0 {
+			return false
+		}
+		if n = c.recent[c.pc%recentSize]; n != nil && n.pc == c.pc {
+			b = n
+			continue
+		}
+		if c.stops() {
 			return false
 		}
 		if b = c.lookup(c.pc, false); b == nil {
@@ -702,7 +682,7 @@ next:
 			continue
 		}
 		c.pc = b.to[slot]
-		if c.spend(0) {
+		if c.stops() {
 			return false
 		}
 		if n = c.lookup(c.pc, false); n == nil {
@@ -713,87 +693,7 @@ next:
 	}
 }
 
-// spend takes instructions from the budget. It returns true if fast has to return.
-func (c *core) spend(n int64) bool {
-	c.budget -= n
+// stops is whether fast has to return before the block at core.pc.
+func (c *core) stops() bool {
 	return c.budget <= 0 || c.gates.Contains(efi.Addr(c.pc))
-}
-
-// sar is uSarF and uSarVF.
-func (c *core) sar(u *uop, n uint64) {
-	up := u.s2 & 63
-	v := int64(c.r[u.a]<<up) >> up
-	r := uint64(v>>(n&63)) & u.disp
-	c.r[u.d] = r
-	if n != 0 {
-		c.fr, c.fb, c.fc, c.lk = r, uint64(v), n, u.k
-	}
-}
-
-func (t *tlb) read64(a uint64) (uint64, bool) {
-	e, o := &t[a/pageSize%tlbSize], a&pageMask
-	if e.tag != a/pageSize || o > pageSize-8 {
-		return 0, false
-	}
-	return le.Uint64(e.page[o:]), true
-}
-
-func (t *tlb) read32(a uint64) (uint32, bool) {
-	e, o := &t[a/pageSize%tlbSize], a&pageMask
-	if e.tag != a/pageSize || o > pageSize-4 {
-		return 0, false
-	}
-	return le.Uint32(e.page[o:]), true
-}
-
-func (t *tlb) read16(a uint64) (uint16, bool) {
-	e, o := &t[a/pageSize%tlbSize], a&pageMask
-	if e.tag != a/pageSize || o > pageSize-2 {
-		return 0, false
-	}
-	return le.Uint16(e.page[o:]), true
-}
-
-func (t *tlb) read8(a uint64) (uint8, bool) {
-	e := &t[a/pageSize%tlbSize]
-	if e.tag != a/pageSize {
-		return 0, false
-	}
-	return e.page[a&pageMask], true
-}
-
-func (t *tlb) write64(a, v uint64) bool {
-	e, o := &t[a/pageSize%tlbSize], a&pageMask
-	if e.tag != a/pageSize || o > pageSize-8 {
-		return false
-	}
-	le.PutUint64(e.page[o:], v)
-	return true
-}
-
-func (t *tlb) write32(a, v uint64) bool {
-	e, o := &t[a/pageSize%tlbSize], a&pageMask
-	if e.tag != a/pageSize || o > pageSize-4 {
-		return false
-	}
-	le.PutUint32(e.page[o:], uint32(v))
-	return true
-}
-
-func (t *tlb) write16(a, v uint64) bool {
-	e, o := &t[a/pageSize%tlbSize], a&pageMask
-	if e.tag != a/pageSize || o > pageSize-2 {
-		return false
-	}
-	le.PutUint16(e.page[o:], uint16(v))
-	return true
-}
-
-func (t *tlb) write8(a, v uint64) bool {
-	e := &t[a/pageSize%tlbSize]
-	if e.tag != a/pageSize {
-		return false
-	}
-	e.page[a&pageMask] = uint8(v)
-	return true
 }
