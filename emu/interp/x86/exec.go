@@ -41,6 +41,20 @@ next:
 			case uMovI:
 				x[u.d] = u.imm
 				continue
+			case uMov2:
+				x[u.d] = x[u.a]
+				x[u.d2] = x[u.a2]
+				continue
+			case uMov2W:
+				x[u.d] = uint64(uint32(x[u.a]))
+				x[u.d2] = uint64(uint32(x[u.a2]))
+				continue
+			case uMov4W:
+				x[u.d] = uint64(uint32(x[u.a]))
+				x[u.d2] = uint64(uint32(x[u.a2]))
+				x[u.d3] = uint64(uint32(x[u.a3]))
+				x[u.b3] = uint64(uint32(x[u.s3]))
+				continue
 			case uIns:
 				x[u.d] = x[u.d]&^u.disp | (x[u.a]+u.imm)&u.disp
 				continue
@@ -235,126 +249,209 @@ next:
 				}
 				continue
 
+			case uRolRolW:
+				x[u.d] = uint64(bits.RotateLeft32(uint32(x[u.a]), int(u.s)))
+				x[u.d2] = uint64(bits.RotateLeft32(uint32(x[u.a2]), int(u.s2)))
+				continue
+			case uRolXorW:
+				x[u.d] = uint64(bits.RotateLeft32(uint32(x[u.a]), int(u.s)))
+				x[u.d2] = uint64(uint32(x[u.a2]) ^ uint32(x[u.b2]))
+				continue
+			case uRolRolXorW:
+				x[u.d] = uint64(bits.RotateLeft32(uint32(x[u.a]), int(u.s)))
+				x[u.d2] = uint64(bits.RotateLeft32(uint32(x[u.a2]), int(u.s2)))
+				x[u.d3] = uint64(uint32(x[u.a3]) ^ uint32(x[u.b3]))
+				continue
+			case uShrXorW:
+				x[u.d] = uint64(uint32(x[u.a]) >> (u.s & 31))
+				x[u.d2] = uint64(uint32(x[u.a2]) ^ uint32(x[u.b2]))
+				continue
+			case uAddAddW:
+				x[u.d] = uint64(uint32(x[u.a]) + uint32(x[u.b]))
+				x[u.d2] = uint64(uint32(x[u.a2]) + uint32(x[u.b2]))
+				continue
+			case uAndAddW:
+				x[u.d] = uint64(uint32(x[u.a]) & uint32(x[u.b]))
+				x[u.d2] = uint64(uint32(x[u.a2]) + uint32(x[u.b2]))
+				continue
+			case uXorAndW:
+				x[u.d] = uint64(uint32(x[u.a]) ^ uint32(x[u.b]))
+				x[u.d2] = uint64(uint32(x[u.a2]) & uint32(x[u.b2]))
+				continue
+			case uAndXorW:
+				x[u.d] = uint64(uint32(x[u.a]) & uint32(x[u.b]))
+				x[u.d2] = uint64(uint32(x[u.a2]) ^ uint32(x[u.b2]))
+				continue
+			case uXorAddW:
+				x[u.d] = uint64(uint32(x[u.a]) ^ uint32(x[u.b]))
+				x[u.d2] = uint64(uint32(x[u.a2]) + uint32(x[u.b2]))
+				continue
+			case uXorIAndW:
+				x[u.d] = uint64(uint32(x[u.a]) ^ uint32(u.imm))
+				x[u.d2] = uint64(uint32(x[u.a2]) & uint32(x[u.b2]))
+				continue
+
 			case uLd64:
 				a := x[u.a] + u.disp
-				if e, o := &c.rt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
+				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
 					x[u.d] = le.Uint64(e.page[o:])
 					continue
 				}
 			case uLd32:
 				a := x[u.a] + u.disp
-				if e, o := &c.rt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
+				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
 					x[u.d] = uint64(le.Uint32(e.page[o:]))
 					continue
 				}
 			case uLd16:
 				a := x[u.a] + u.disp
-				if e, o := &c.rt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-2 {
+				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-2 {
 					x[u.d] = uint64(le.Uint16(e.page[o:]))
 					continue
 				}
 			case uLd8:
 				a := x[u.a] + u.disp
-				if e := &c.rt[a/pageSize%tlbSize]; e.tag == a/pageSize {
+				if e := &c.rt[place(a)]; e.tag == a/pageSize {
 					x[u.d] = uint64(e.page[a&pageMask])
 					continue
 				}
 			case uLdS32:
 				a := x[u.a] + u.disp
-				if e, o := &c.rt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
+				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
 					x[u.d] = uint64(int32(le.Uint32(e.page[o:])))
 					continue
 				}
 			case uLd64X:
 				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
-				if e, o := &c.rt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
+				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
 					x[u.d] = le.Uint64(e.page[o:])
 					continue
 				}
 			case uLd32X:
 				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
-				if e, o := &c.rt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
+				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
 					x[u.d] = uint64(le.Uint32(e.page[o:]))
 					continue
 				}
 			case uLd16X:
 				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
-				if e, o := &c.rt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-2 {
+				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-2 {
 					x[u.d] = uint64(le.Uint16(e.page[o:]))
 					continue
 				}
 			case uLd8X:
 				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
-				if e := &c.rt[a/pageSize%tlbSize]; e.tag == a/pageSize {
+				if e := &c.rt[place(a)]; e.tag == a/pageSize {
 					x[u.d] = uint64(e.page[a&pageMask])
 					continue
 				}
 			case uLdS32X:
 				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
-				if e, o := &c.rt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
+				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
 					x[u.d] = uint64(int32(le.Uint32(e.page[o:])))
 					continue
 				}
 			case uSt64:
 				a := x[u.a] + u.disp
-				if e, o := &c.wt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
+				if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
 					le.PutUint64(e.page[o:], x[u.d]+u.imm)
 					continue
 				}
 			case uSt32:
 				a := x[u.a] + u.disp
-				if e, o := &c.wt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
+				if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
 					le.PutUint32(e.page[o:], uint32(x[u.d]+u.imm))
 					continue
 				}
 			case uSt16:
 				a := x[u.a] + u.disp
-				if e, o := &c.wt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-2 {
+				if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-2 {
 					le.PutUint16(e.page[o:], uint16(x[u.d]+u.imm))
 					continue
 				}
 			case uSt8:
 				a := x[u.a] + u.disp
-				if e := &c.wt[a/pageSize%tlbSize]; e.tag == a/pageSize {
+				if e := &c.wt[place(a)]; e.tag == a/pageSize {
 					e.page[a&pageMask] = uint8(x[u.d] + u.imm)
 					continue
 				}
 			case uSt64X:
 				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
-				if e, o := &c.wt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
+				if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
 					le.PutUint64(e.page[o:], x[u.d]+u.imm)
 					continue
 				}
 			case uSt32X:
 				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
-				if e, o := &c.wt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
+				if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
 					le.PutUint32(e.page[o:], uint32(x[u.d]+u.imm))
 					continue
 				}
 			case uSt16X:
 				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
-				if e, o := &c.wt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-2 {
+				if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-2 {
 					le.PutUint16(e.page[o:], uint16(x[u.d]+u.imm))
 					continue
 				}
 			case uSt8X:
 				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
-				if e := &c.wt[a/pageSize%tlbSize]; e.tag == a/pageSize {
+				if e := &c.wt[place(a)]; e.tag == a/pageSize {
 					e.page[a&pageMask] = uint8(x[u.d] + u.imm)
 					continue
 				}
 			case uPush:
 				sp := x[cpu.RSP] - 8
-				if e, o := &c.wt[sp/pageSize%tlbSize], sp&pageMask; e.tag == sp/pageSize && o <= pageSize-8 {
+				if e, o := &c.wt[place(sp)], sp&pageMask; e.tag == sp/pageSize && o <= pageSize-8 {
 					le.PutUint64(e.page[o:], x[u.a]+u.imm)
 					x[cpu.RSP] = sp
 					continue
 				}
 			case uPop:
 				sp := x[cpu.RSP]
-				if e, o := &c.rt[sp/pageSize%tlbSize], sp&pageMask; e.tag == sp/pageSize && o <= pageSize-8 {
+				if e, o := &c.rt[place(sp)], sp&pageMask; e.tag == sp/pageSize && o <= pageSize-8 {
 					x[cpu.RSP] = sp + 8
 					x[u.d] = le.Uint64(e.page[o:])
+					continue
+				}
+
+			case uLdAdd:
+				a := x[u.a] + u.disp
+				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
+					v := le.Uint64(e.page[o:])
+					x[u.d] = v
+					x[u.d2] = x[u.a2] + x[u.b2]
+					continue
+				}
+			case uLdAddW:
+				a := x[u.a] + u.disp
+				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
+					v := le.Uint32(e.page[o:])
+					x[u.d] = uint64(v)
+					x[u.d2] = uint64(uint32(x[u.a2]) + uint32(x[u.b2]))
+					continue
+				}
+			case uLdXAddW:
+				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
+					v := le.Uint32(e.page[o:])
+					x[u.d] = uint64(v)
+					x[u.d2] = uint64(uint32(x[u.a2]) + uint32(x[u.b2]))
+					continue
+				}
+			case uPush2:
+				sp := x[cpu.RSP] - 16
+				if e, o := &c.wt[place(sp)], sp&pageMask; e.tag == sp/pageSize && o <= pageSize-16 {
+					le.PutUint64(e.page[o+8:], x[u.a])
+					le.PutUint64(e.page[o:], x[u.a2])
+					x[cpu.RSP] = sp
+					continue
+				}
+			case uPop2:
+				sp := x[cpu.RSP]
+				if e, o := &c.rt[place(sp)], sp&pageMask; e.tag == sp/pageSize && o <= pageSize-16 {
+					x[cpu.RSP] = sp + 16
+					x[u.d] = le.Uint64(e.page[o:])
+					x[u.d2] = le.Uint64(e.page[o+8:])
 					continue
 				}
 
@@ -367,14 +464,14 @@ next:
 				}
 			case uCall:
 				sp := x[cpu.RSP] - 8
-				if e, o := &c.wt[sp/pageSize%tlbSize], sp&pageMask; e.tag == sp/pageSize && o <= pageSize-8 {
+				if e, o := &c.wt[place(sp)], sp&pageMask; e.tag == sp/pageSize && o <= pageSize-8 {
 					le.PutUint64(e.page[o:], u.imm)
 					x[cpu.RSP] = sp
 					goto taken
 				}
 			case uCallR:
 				to, sp := x[u.a], x[cpu.RSP]-8
-				if e, o := &c.wt[sp/pageSize%tlbSize], sp&pageMask; canonical(to) && e.tag == sp/pageSize && o <= pageSize-8 {
+				if e, o := &c.wt[place(sp)], sp&pageMask; canonical(to) && e.tag == sp/pageSize && o <= pageSize-8 {
 					le.PutUint64(e.page[o:], u.imm)
 					x[cpu.RSP] = sp
 					c.pc = to
@@ -382,7 +479,7 @@ next:
 				}
 			case uRet:
 				sp := x[cpu.RSP]
-				if e, o := &c.rt[sp/pageSize%tlbSize], sp&pageMask; e.tag == sp/pageSize && o <= pageSize-8 {
+				if e, o := &c.rt[place(sp)], sp&pageMask; e.tag == sp/pageSize && o <= pageSize-8 {
 					if to := le.Uint64(e.page[o:]); canonical(to) {
 						x[cpu.RSP] = sp + u.imm
 						c.pc = to

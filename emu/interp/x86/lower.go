@@ -50,7 +50,7 @@ const (
 
 // lower appends the uops of an instruction, whose final place is in. Those with
 // special addresses and with the upper byte registers are left to the handler, as
-// are most of 8 and 16 bits.
+// are some of 8 and 16 bits.
 func (d *decoded) lower(list []draft, in *inst) []draft {
 	l := lowering{d, in, list}
 	if d.odd || d.family == famNone || !l.try() {
@@ -84,7 +84,7 @@ func (l *lowering) w(op opcode) opcode {
 	if l.sz == 2 {
 		return op + 1
 	}
-	return op
+	return op // what is shorter takes the lower bits of it
 }
 
 // load adds the load of the memory operand, of size 1<<sz, into a register. part
@@ -226,18 +226,12 @@ func (l *lowering) alu() bool {
 		imm = 0
 	}
 	compare := op == opCmp || test
-	if op == opAdc || op == opSbb {
-		return false
-	}
+	carry := op == opAdc || op == opSbb
 	if l.mem {
 		l.rm = 0
 	}
-	if (l.reg|l.rm)&high8 != 0 || !compare && !l.wide() {
-		if l.mem {
-			return false
-		}
-		l.add(flagsWrites, uop{op: uFn})
-		return true
+	if (l.reg|l.rm)&high8 != 0 {
+		return false
 	}
 	mask := masks[l.sz]
 	if l.mem {
@@ -251,7 +245,7 @@ func (l *lowering) alu() bool {
 			if l.sz == 2 {
 				op = uRmw32
 			}
-			if l.index != regZero {
+			if l.index != regZero || !l.wide() || carry {
 				return false
 			}
 			l.add(flagsRead, uop{op: op, d: b, a: l.base, imm: imm, disp: l.disp, k: l.op})
@@ -259,7 +253,19 @@ func (l *lowering) alu() bool {
 		}
 		l.load(regTemp, l.sz, true)
 	}
+	insert := !compare && !l.wide()
+	if insert {
+		to = regTemp
+	}
 	full := uop{d: to, a: a, b: b, imm: imm, disp: mask, k: lkRes | l.sz}
+	if carry {
+		full.op, full.k, full.s = uCarry, op, l.sz
+		l.add(flagsRead, full)
+		if insert {
+			l.add(flagsNone, uop{op: uIns, d: a, a: to, disp: mask})
+		}
+		return true
+	}
 	quiet := uop{op: uNop, d: to, a: a, b: b}
 	if b == regZero {
 		quiet.imm = imm
@@ -299,6 +305,9 @@ func (l *lowering) alu() bool {
 		}
 	}
 	l.loud(full, quiet)
+	if insert {
+		l.add(flagsNone, uop{op: uIns, d: a, a: to, disp: mask})
+	}
 	return true
 }
 
@@ -461,11 +470,18 @@ func (l *lowering) bmi() bool {
 }
 
 func (l *lowering) unary() bool {
-	if l.mem || !l.wide() {
+	if l.mem || l.rm&high8 != 0 {
 		return false
 	}
 	r := l.rm
 	mask := masks[l.sz]
+	if !l.wide() {
+		if l.family == famNeg {
+			l.loud(uop{op: uSubF, d: regTemp, a: regZero, b: r, disp: mask, k: lkSub | l.sz}, uop{op: uSub, d: regTemp, a: regZero, b: r})
+			l.add(flagsNone, uop{op: uIns, d: r, a: regTemp, disp: mask})
+		}
+		return l.family == famNeg
+	}
 	switch l.family {
 	case famNot:
 		l.add(flagsNone, uop{op: l.w(uXorI), d: r, a: r, imm: mask})

@@ -26,6 +26,10 @@ type tlbEntry struct {
 // tlb finds pages by their number.
 type tlb [tlbSize]tlbEntry
 
+// place is where in a tlb the page of an address is. The upper bits count too, as what is
+// used together often lies at round addresses.
+func place(a uint64) uint64 { return (a>>12 ^ a>>22) % tlbSize }
+
 func (t *tlb) clear() {
 	for i := range t {
 		t[i] = tlbEntry{tag: noPage}
@@ -33,7 +37,7 @@ func (t *tlb) clear() {
 }
 
 func (t *tlb) drop(page uint64) {
-	if e := &t[page%tlbSize]; e.tag == page {
+	if e := &t[place(page*pageSize)]; e.tag == page {
 		*e = tlbEntry{tag: noPage}
 	}
 }
@@ -63,7 +67,7 @@ func (c *core) reach(a uint64, access mem.Perm) *[pageSize]byte {
 		t = &c.wt
 	}
 	number := a / pageSize
-	e := &t[number%tlbSize]
+	e := &t[place(a)]
 	if e.tag == number {
 		return e.page
 	}
@@ -114,28 +118,28 @@ func (c *core) slice(a, n uint64, access mem.Perm) []byte {
 }
 
 func (c *core) ld8(a uint64) (uint64, bool) {
-	if e := &c.rt[a/pageSize%tlbSize]; e.tag == a/pageSize {
+	if e := &c.rt[place(a)]; e.tag == a/pageSize {
 		return uint64(e.page[a&pageMask]), true
 	}
 	return c.ldSlow(a, 1)
 }
 
 func (c *core) ld16(a uint64) (uint64, bool) {
-	if e, o := &c.rt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-2 {
+	if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-2 {
 		return uint64(le.Uint16(e.page[o:])), true
 	}
 	return c.ldSlow(a, 2)
 }
 
 func (c *core) ld32(a uint64) (uint64, bool) {
-	if e, o := &c.rt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
+	if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
 		return uint64(le.Uint32(e.page[o:])), true
 	}
 	return c.ldSlow(a, 4)
 }
 
 func (c *core) ld64(a uint64) (uint64, bool) {
-	if e, o := &c.rt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
+	if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
 		return le.Uint64(e.page[o:]), true
 	}
 	return c.ldSlow(a, 8)
@@ -197,7 +201,7 @@ func (c *core) writable(a, n uint64) bool {
 }
 
 func (c *core) st8(a, v uint64) bool {
-	if e := &c.wt[a/pageSize%tlbSize]; e.tag == a/pageSize {
+	if e := &c.wt[place(a)]; e.tag == a/pageSize {
 		e.page[a&pageMask] = byte(v)
 		return true
 	}
@@ -205,7 +209,7 @@ func (c *core) st8(a, v uint64) bool {
 }
 
 func (c *core) st16(a, v uint64) bool {
-	if e, o := &c.wt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-2 {
+	if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-2 {
 		le.PutUint16(e.page[o:], uint16(v))
 		return true
 	}
@@ -213,7 +217,7 @@ func (c *core) st16(a, v uint64) bool {
 }
 
 func (c *core) st32(a, v uint64) bool {
-	if e, o := &c.wt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
+	if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
 		le.PutUint32(e.page[o:], uint32(v))
 		return true
 	}
@@ -221,7 +225,7 @@ func (c *core) st32(a, v uint64) bool {
 }
 
 func (c *core) st64(a, v uint64) bool {
-	if e, o := &c.wt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
+	if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
 		le.PutUint64(e.page[o:], v)
 		return true
 	}
@@ -261,7 +265,7 @@ func (c *core) st(a uint64, sz uint8, v uint64) bool {
 
 // ldx reads 16 bytes.
 func (c *core) ldx(a uint64) (xmm, bool) {
-	if e, o := &c.rt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-16 {
+	if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-16 {
 		b := e.page[o:]
 		return xmm{le.Uint64(b), le.Uint64(b[8:])}, true
 	}
@@ -271,7 +275,7 @@ func (c *core) ldx(a uint64) (xmm, bool) {
 }
 
 func (c *core) stx(a uint64, v xmm) bool {
-	if e, o := &c.wt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-16 {
+	if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-16 {
 		b := e.page[o:]
 		le.PutUint64(b, v.lo)
 		le.PutUint64(b[8:], v.hi)

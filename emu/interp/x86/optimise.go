@@ -2,6 +2,8 @@
 
 package x86
 
+import "github.com/uefiexec/uefiexec/emu/cpu"
+
 // Jumps with what is before them, by the condition's number.
 var (
 	cmpJumps  = [16]opcode{2: uCmpJB, uCmpJAE, uCmpJE, uCmpJNE, uCmpJBE, uCmpJA, 12: uCmpJL, uCmpJGE, uCmpJLE, uCmpJG}
@@ -29,13 +31,85 @@ func optimise(list []draft) []uop {
 			d.uop = d.quiet
 		}
 	}
-	ops := make([]uop, 0, len(list))
+	joined := list[:0]
 	for i := range list {
-		if list[i].op != uNop {
-			ops = append(ops, list[i].uop)
+		if list[i].op == uNop {
+			continue
+		}
+		joined = append(joined, list[i])
+		for n := len(joined); n > 1 && join(&joined[n-2].uop, &joined[n-1].uop); n = len(joined) {
+			joined = joined[:n-1]
 		}
 	}
+	ops := make([]uop, len(joined))
+	for i := range joined {
+		ops[i] = joined[i].uop
+	}
 	return ops
+}
+
+// joins are the pairs of uops that become one.
+var joins = map[[2]opcode]opcode{
+	{uMov, uMov}: uMov2, {uMovW, uMovW}: uMov2W, {uMov2W, uMov2W}: uMov4W,
+	{uRolW, uRolW}: uRolRolW, {uRolW, uXorW}: uRolXorW, {uRolRolW, uXorW}: uRolRolXorW,
+	{uShrW, uXorW}: uShrXorW, {uAddW, uAddW}: uAddAddW, {uAndW, uAddW}: uAndAddW,
+	{uXorW, uAndW}: uXorAndW, {uAndW, uXorW}: uAndXorW, {uXorW, uAddW}: uXorAddW, {uXorIW, uAndW}: uXorIAndW,
+	{uLd64, uAdd}: uLdAdd, {uLd32, uAddW}: uLdAddW, {uLd32X, uAddW}: uLdXAddW,
+	{uPush, uPush}: uPush2, {uPop, uPop}: uPop2,
+}
+
+// join makes u do what v does behind it, if it can. Only the first part of a uop can fault
+// or be left to a handler, which does its instruction alone.
+func join(u, v *uop) bool {
+	if (u.op == uMov || u.op == uMovW && v.narrow()) && v.pure() && v.d == u.d && (v.a == u.d || v.b == u.d) {
+		from, w := u.a, *v
+		if w.a == u.d {
+			w.a = from
+		}
+		if w.b == u.d {
+			w.b = from
+		}
+		*u = w
+		return true
+	}
+	op := joins[[2]opcode{u.op, v.op}]
+	switch op {
+	case uFn:
+		return false
+	case uPush2, uPop2:
+		if u.a == cpu.RSP || v.a == cpu.RSP || u.d == cpu.RSP || v.d == cpu.RSP || u.imm|v.imm != 0 {
+			return false
+		}
+	case uMov4W:
+		u.d3, u.a3, u.b3, u.s3 = v.d, v.a, v.d2, v.a2
+		u.op = op
+		return true
+	case uRolRolXorW:
+		u.d3, u.a3, u.b3 = v.d, v.a, v.b
+		u.op = op
+		return true
+	}
+	u.op, u.d2, u.a2, u.b2, u.s2 = op, v.d, v.a, v.b, v.s
+	u.many = u.in != v.in || v.many
+	return true
+}
+
+// pure is whether a uop makes its register d from a, and of some from b, and nothing else.
+func (u *uop) pure() bool {
+	return u.op >= uAdd && u.op <= uBswapW || u.op >= uAddF && u.op <= uSarVF && u.op != uCmpF && u.op != uTestF
+}
+
+// narrow is whether a pure uop reads only the lower 32 bits of its registers.
+func (u *uop) narrow() bool {
+	switch u.op {
+	case uAddW, uAddIW, uSubW, uAndW, uOrW, uOrIW, uXorW, uXorIW, uMulW, uShlW, uShrW, uSarW, uRolW, uBswapW:
+		return true
+	case uAndI:
+		return u.imm>>32 == 0
+	case uAddF, uSubF, uAndF, uOrF, uXorF, uMulF, uShlF, uShrF, uSarF:
+		return u.disp>>32 == 0
+	}
+	return false
 }
 
 // joinJump joins the jump at the end with what sets its flags.

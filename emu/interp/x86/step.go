@@ -38,6 +38,9 @@ func (c *core) step(b *block, u *uop) int {
 		}
 		c.sar(u, n)
 		return goesOn
+	case uCarry:
+		x[u.d] = c.alu(u.k, u.s, x[u.a]&u.disp, (x[u.b]+u.imm)&u.disp)
+		return goesOn
 	case uCmov:
 		v := x[u.d]
 		if c.cond(u.k) {
@@ -50,13 +53,13 @@ func (c *core) step(b *block, u *uop) int {
 		return goesOn
 	case uRmw64:
 		a := x[u.a] + u.disp
-		if e, o := &c.wt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 && c.rt[a/pageSize%tlbSize].tag == a/pageSize {
+		if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 && c.rt[place(a)].tag == a/pageSize {
 			le.PutUint64(e.page[o:], c.alu(u.k, 3, le.Uint64(e.page[o:]), x[u.d]+u.imm))
 			return goesOn
 		}
 	case uRmw32:
 		a := x[u.a] + u.disp
-		if e, o := &c.wt[a/pageSize%tlbSize], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 && c.rt[a/pageSize%tlbSize].tag == a/pageSize {
+		if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 && c.rt[place(a)].tag == a/pageSize {
 			le.PutUint32(e.page[o:], uint32(c.alu(u.k, 2, uint64(le.Uint32(e.page[o:])), uint64(uint32(x[u.d]+u.imm)))))
 			return goesOn
 		}

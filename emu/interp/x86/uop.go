@@ -11,11 +11,15 @@ type uop struct {
 	k       uint8 // what it leaves in core.lk, or an operation
 	many    bool  // it is not one whole instruction, and in the first of them
 
-	s2 uint8
+	// of what is joined to it
+	d2, a2, b2, s2 uint8
+	d3, a3, b3, s3 uint8
 
 	imm  uint64
 	disp uint64 // of the memory operand, or a mask
 	in   *inst  // for what the loop does not do itself
+
+	_ [24]byte
 }
 
 // opcode is what a uop does. A W at the end says that it is of 32 bits, an I that
@@ -30,6 +34,9 @@ const (
 	uMov
 	uMovW
 	uMovI
+	uMov2
+	uMov2W
+	uMov4W
 	uIns // the lower bits that a mask has
 
 	uAdd
@@ -87,8 +94,21 @@ const (
 	uShlVF
 	uShrVF
 	uSarVF
+	uCarry // adc and sbb
 	uCmov
 	uSetcc
+
+	// Two or three of the above.
+	uRolRolW
+	uRolXorW
+	uRolRolXorW
+	uShrXorW
+	uAddAddW
+	uAndAddW
+	uXorAndW
+	uAndXorW
+	uXorAddW
+	uXorIAndW
 
 	uLd64
 	uLd32
@@ -111,7 +131,14 @@ const (
 	uRmw64
 	uRmw32
 	uPush
+	uPush2
 	uPop
+	uPop2
+
+	// A load and what is done with it.
+	uLdAdd
+	uLdAddW
+	uLdXAddW
 
 	uJmp
 	uJmpR
