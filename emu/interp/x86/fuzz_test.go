@@ -39,7 +39,7 @@ func FuzzRun(f *testing.F) {
 			o.r.GP[cpu.RCX] = seed
 			stop := cpu.Stop{Steps: 20000}
 			if i == 1 {
-				stop.Break = []efi.Addr{1}
+				stop.Break = []efi.Addr{dropped}
 			}
 			x, err := m.engine.Run(context.Background(), &o.r, stop)
 			if err != nil || x.Kind == 0 {
