@@ -55,6 +55,9 @@ next:
 				x[u.d3] = uint64(uint32(x[u.a3]))
 				x[u.b3] = uint64(uint32(x[u.s3]))
 				continue
+			case uMovV:
+				c.x[u.d&15] = c.x[u.a&15]
+				continue
 			case uIns:
 				x[u.d] = x[u.d]&^u.disp | (x[u.a]+u.imm)&u.disp
 				continue
@@ -397,6 +400,36 @@ next:
 				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
 				if e := &c.wt[place(a)]; e.tag == a/pageSize {
 					e.page[a&pageMask] = uint8(x[u.d] + u.imm)
+					continue
+				}
+			case uLdV:
+				a := x[u.a] + u.disp
+				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-16 && a&u.imm == 0 {
+					v := &c.x[u.d&15]
+					v.lo, v.hi = le.Uint64(e.page[o:]), le.Uint64(e.page[o+8:])
+					continue
+				}
+			case uLdVX:
+				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-16 && a&u.imm == 0 {
+					v := &c.x[u.d&15]
+					v.lo, v.hi = le.Uint64(e.page[o:]), le.Uint64(e.page[o+8:])
+					continue
+				}
+			case uStV:
+				a := x[u.a] + u.disp
+				if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-16 && a&u.imm == 0 {
+					v := &c.x[u.d&15]
+					le.PutUint64(e.page[o:], v.lo)
+					le.PutUint64(e.page[o+8:], v.hi)
+					continue
+				}
+			case uStVX:
+				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-16 && a&u.imm == 0 {
+					v := &c.x[u.d&15]
+					le.PutUint64(e.page[o:], v.lo)
+					le.PutUint64(e.page[o+8:], v.hi)
 					continue
 				}
 			case uPush:

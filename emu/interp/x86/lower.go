@@ -46,7 +46,20 @@ const (
 	famSarx
 	famRorx
 	famNop
+	famVecLoad
+	famVecStore
 )
+
+// vecFamily is the family of a vector instruction that moves 16 bytes.
+func vecFamily(key uint16) family {
+	switch key {
+	case 0x0010, 0x6610, 0x0028, 0x6628, 0x666f, 0xf36f, 0xf2f0:
+		return famVecLoad
+	case 0x0011, 0x6611, 0x0029, 0x6629, 0x002b, 0x662b, 0x66e7, 0x667f, 0xf37f:
+		return famVecStore
+	}
+	return famNone
+}
 
 // lower appends the uops of an instruction, whose final place is in. Those with
 // special addresses and with the upper byte registers are left to the handler, as
@@ -162,6 +175,8 @@ func (l *lowering) try() bool {
 			return false
 		}
 		l.add(flagsRead, uop{op: uSetcc, d: l.rm, k: l.op})
+	case famVecLoad, famVecStore:
+		l.vec()
 	case famNop:
 		l.add(flagsNone, uop{op: uNop})
 	default:
@@ -382,6 +397,29 @@ func (l *lowering) move() bool {
 		l.add(flagsRead, uop{op: op, d: l.reg, a: l.base, b: l.index, s: l.scale, disp: l.disp})
 	}
 	return true
+}
+
+// vec is a move of 16 bytes; a mask in imm says which bits of the address must be 0.
+func (l *lowering) vec() {
+	load := l.family == famVecLoad
+	u := uop{op: uStV, d: l.reg, a: l.base, b: l.index, s: l.scale, disp: l.disp}
+	switch {
+	case !l.mem && load:
+		l.add(flagsNone, uop{op: uMovV, d: l.reg, a: l.rm})
+		return
+	case !l.mem:
+		l.add(flagsNone, uop{op: uMovV, d: l.rm, a: l.reg})
+		return
+	case load:
+		u.op = uLdV
+	}
+	if l.decoded.op == src128 {
+		u.imm = 15
+	}
+	if l.index != regZero {
+		u.op++
+	}
+	l.add(flagsRead, u)
 }
 
 func (l *lowering) lea() bool {

@@ -86,6 +86,7 @@ func (d *decoder) sse(op uint8) {
 			return
 		}
 		d.fn, d.op, d.sz = move.fn, move.op, 2
+		d.family = vecFamily(key)
 		if d.w() {
 			d.sz = 3
 		}

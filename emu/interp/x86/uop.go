@@ -37,6 +37,7 @@ const (
 	uMov2
 	uMov2W
 	uMov4W
+	uMovV
 	uIns // the lower bits that a mask has
 
 	uAdd
@@ -128,6 +129,10 @@ const (
 	uSt32X
 	uSt16X
 	uSt8X
+	uLdV // 16 bytes into a vector register
+	uLdVX
+	uStV
+	uStVX
 	uRmw64
 	uRmw32
 	uPush
