@@ -106,7 +106,7 @@ func compareText(t *testing.T, what string, text []byte, unknown map[string]int)
 		"--rename-section", ".data=.text,code", raw, object).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	cmd := exec.Command("llvm-objdump", "-d", "--mattr=+lse,+crc,+rcpc,+lor", object)
+	cmd := exec.Command("llvm-objdump", "-d", "--mattr=+lse,+crc,+rcpc,+lor,+aes,+sha2", object)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err == nil {

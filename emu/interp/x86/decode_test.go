@@ -146,7 +146,7 @@ func compare(t *testing.T, what string, text []byte, of *tally) {
 			at, code = at+1, code[1:] // a wait, and another instruction
 		}
 		of.total++
-		d, n, err := decodePlain(text[at:min(len(text), int(at)+longest)], at)
+		d, n, err := decode(text[at:min(len(text), int(at)+longest)], at)
 		if err != nil && int(at)+len(code) == len(text) {
 			continue // cut off by the end
 		}

@@ -378,7 +378,7 @@ func (g generator) generate() diffCase {
 func (g generator) complete(code []byte) (c diffCase, ok bool) {
 	code = binary.LittleEndian.AppendUint64(code, g.value()) // immediates
 	code = code[:min(len(code), longest)]
-	d, n, err := decodePlain(code, uint64(diffCode))
+	d, n, err := decode(code, uint64(diffCode))
 	if err != nil || name(&d) == "undefined" || name(&d) == "tooLong" {
 		return c, false
 	}

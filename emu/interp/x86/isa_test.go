@@ -103,7 +103,7 @@ func (g generator) rareCase(i int) (diffCase, bool) {
 			code = append(code, byte(g.Uint32()))
 		}
 	}
-	d, n, err := decodePlain(code, uint64(diffCode))
+	d, n, err := decode(code, uint64(diffCode))
 	if err != nil || n != len(code) || d.end {
 		return diffCase{}, false
 	}

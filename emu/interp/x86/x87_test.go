@@ -117,7 +117,7 @@ func (g generator) x87Case() diffCase {
 			code = append(code, 0xc0|byte(g.IntN(64)))
 		}
 		code = append(code, byte(g.Uint32()))
-		d, n, err := decodePlain(code, uint64(diffCode))
+		d, n, err := decode(code, uint64(diffCode))
 		if err != nil || !x87Testable(&d) {
 			continue
 		}
