@@ -296,7 +296,7 @@ func (c *core) extRemainder(a, b ext, nearest bool) (r ext, q uint64, kind int) 
 	rest := long{negative: n.negative, exp: n.exp - max(steps, 0), hi: m}
 	if nearest && kind == remainderWhole {
 		switch other := o.hi - m; {
-		case steps < 0: // a has half the exponent's unit of b
+		case steps < 0: // a is n.hi/2 where b is o.hi
 			if n.hi > o.hi {
 				q, rest.negative, rest.exp = 1, !rest.negative, o.exp
 				rest.hi, rest.lo = o.hi-n.hi>>1-n.hi&1, n.hi<<63
