@@ -131,6 +131,8 @@ func TestRealPayloads(t *testing.T) {
 					t.Run("systemd-boot", func(t *testing.T) {
 						testSystemdBoot(t, w, suite.name, strings.Replace(suite.stub, "stub", "boot", 1))
 					})
+					t.Run("GRUB", func(t *testing.T) { testGRUB(t, w, suite.name) })
+					t.Run("rEFInd", func(t *testing.T) { testRefind(t, w, suite.name) })
 					for _, tool := range tools {
 						if tool.has(w, suite.name) {
 							t.Run(tool.file, func(t *testing.T) { tool.test(t, w, suite.name) })

@@ -61,8 +61,8 @@ func (p *payloadTable) check(t *testing.T) {
 	if t.Failed() || len(p.columns) < 3 {
 		return // a part of it was left out, and has said why
 	}
-	for _, r := range p.rows {
-		if len(r.results) == 0 {
+	for _, c := range p.columns {
+		if !slices.ContainsFunc(p.rows, func(r *payloadRow) bool { return r.results[c] != "" }) {
 			return // likewise
 		}
 	}

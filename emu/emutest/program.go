@@ -85,7 +85,7 @@ func RunOn(t testing.TB, p Program, engine cpu.New) *Result {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { m.Close() })
-	platform := protocols.Platform{In: strings.NewReader(p.Keys), Out: &console, Volume: p.Volume, Disk: p.Disk}
+	platform := protocols.Platform{In: strings.NewReader(p.Keys), Out: &console, Volume: p.Volume, Disk: p.Disk, MakeDisk: p.Volume != nil}
 	if p.Initrd != nil {
 		platform.Initrd = io.NewSectionReader(bytes.NewReader(p.Initrd), 0, int64(len(p.Initrd)))
 	}

@@ -149,7 +149,7 @@ func bootRecorded(t *testing.T, r record, arch cpu.Arch, opts tcg2.Options) (*tc
 			t.Fatal(err)
 		}
 	}
-	platform := protocols.Platform{Volume: r.esp(t), Disk: efi.DevicePath{efi.PCIRoot(0), efi.PCI(slot, 0), part.Node()}}
+	platform := protocols.Platform{Volume: r.esp(t), MakeDisk: true, Disk: efi.DevicePath{efi.PCIRoot(0), efi.PCI(slot, 0), part.Node()}}
 	device, err := platform.Install(m)
 	if err != nil {
 		t.Fatal(err)
@@ -199,7 +199,7 @@ func sameData(ours, theirs eventlog.Event) bool {
 // measured from the loading of the image on.
 func TestTruth(t *testing.T) {
 	for _, name := range []string{
-		"x64-t-uki-plain", "x64-t-uki-sidecars", "x64-t-sdboot-uki-sidecars",
+		"x64-t-uki-plain", "x64-t-uki-sidecars", "x64-t-sdboot-uki-sidecars", "x64-t-shim-grub",
 		"aa64-t-uki-plain", "aa64-t-uki-sidecars",
 	} {
 		t.Run(name, func(t *testing.T) {
