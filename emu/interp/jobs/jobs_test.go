@@ -7,7 +7,10 @@
 //
 //	go test ./emu/interp/jobs -bench Job                  all
 //	go test ./emu/interp/jobs -bench Job/x86/sha256       one
-//	go test ./emu/interp/jobs -bench Unicorn/aa64/calls   against Unicorn, which takes 2 to 30 s a job
+//	go test ./emu/interp/jobs -bench Unicorn/aa64/calls   against Unicorn
+//
+// Unicorn is Debian's package libunicorn-dev. CI does not install it: it takes up to
+// 80 s a job.
 package jobs_test
 
 import (
