@@ -78,7 +78,7 @@ func (r row) operand() byte {
 // decode decodes an encoding of r.
 func (r row) decode() decoded {
 	code := append(r.bytes(), r.operand())
-	d, _, _ := decode(append(code, make([]byte, longest-len(code))...), uint64(diffCode))
+	d, _, _ := decodePlain(append(code, make([]byte, longest-len(code))...), uint64(diffCode))
 	return d
 }
 
@@ -259,9 +259,9 @@ var notNative = map[string]string{
 	"storeTable": "answered by Linux, if at all",
 	"larLsl":     "reads Linux' descriptors",
 	"verify":     "reads Linux' descriptors",
-	"rdpid":      "reads the processor's number",
-	"random":     "random",
-	"loadFar":    "a far pointer, which may be a good one",
+	"rdpid":      "reads Linux' number of the processor",
+	"random":     "never the same",
+	"loadFar":    "loads descriptors of Linux'",
 	"fxsave":     "writes what processors differ in",
 	"fxrstor":    "refuses most of what is in memory",
 }
@@ -304,11 +304,6 @@ func (c *coverage) check(t *testing.T) {
 	for handler, n := range missed {
 		if n > 3 {
 			t.Errorf("%s: %d rows were never executed", handler, n)
-		}
-	}
-	for handler := range notNative {
-		if !slices.Contains(slices.Collect(maps.Values(c.known)), handler) {
-			t.Errorf("no row has the handler %s", handler)
 		}
 	}
 }
