@@ -176,16 +176,19 @@ func (m machine) run(t *testing.T, p *program, n int) outcome {
 	return o
 }
 
-// Instructions whose operand in memory ptrace takes for written; xsaveopt is what it
-// takes clwb for.
+// Instructions whose operand in memory ptrace takes for written, clwb (which x86asm
+// calls xsaveopt) among them.
 var ambiguous = regexp.MustCompile(`push|pop|call|movnti|clflush|xsaveopt`)
 
 var hexBytes = regexp.MustCompile(`^[0-9a-f]{2}( [0-9a-f]{2})*$`)
 
 // differs says in what b is not a.
 func differs(a, b outcome, last diffCase) string {
-	if a.other || b.other {
-		return fmt.Sprintf("changed its code or came to no end: %v, native %v", b.other, a.other)
+	switch {
+	case a.other: // any instructions, of which the interpreter has not all
+		return ""
+	case b.other:
+		return "changed its code or came to no end, not so the processor"
 	}
 	var diff []string
 	add := func(format string, args ...any) { diff = append(diff, fmt.Sprintf(format, args...)) }
@@ -551,11 +554,10 @@ func TestDifferential(t *testing.T) {
 		a, b := native.run(t, p, n), ours.run(t, p, n)
 		total += n
 		faults += len(a.exits) - 1
-		if a.other {
-			continue // it has become any instructions, of which the interpreter has not all
-		}
 		if differs(a, b, p.cases[n-1]) == "" {
-			rows.note(p.cases, a)
+			if !a.other {
+				rows.note(p.cases, a)
+			}
 			continue
 		}
 		for n = 1; n <= len(p.cases); n++ {
