@@ -148,6 +148,7 @@ func (c *core) codePage(number uint64) *codePage {
 		if e := &c.wtlb[number%tlbSize]; e.number == number {
 			*e = tlbEntry{number: nowhere}
 		}
+		c.exclude(number, number+1, (c.writableAt+uint64(len(c.writable))/2)>>pageShift)
 	}
 	c.cache.fetch[number%fetchTLB] = p
 	return p

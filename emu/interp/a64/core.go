@@ -37,7 +37,12 @@ type core struct {
 	at     uint64            // where window begins
 	window []byte            // memory that can be read
 	rtlb   [tlbSize]tlbEntry // pages that can be read
-	wtlb   [tlbSize]tlbEntry // pages that can be written with nothing else to do
+
+	// writable is memory that can be written with nothing else to do, and writableAt
+	// where it begins.
+	writableAt uint64
+	writable   []byte
+	wtlb       [tlbSize]tlbEntry // pages that can be written with nothing else to do
 
 	cache blockCache
 	exit  cpu.Exit // of the instruction that stopped

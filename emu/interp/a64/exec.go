@@ -838,6 +838,12 @@ start:
 		}
 		goto slow
 	store64:
+		if w, o := c.writable, a-c.writableAt; o < o+8 && o+8 <= uint64(len(w)) {
+			p := w[o : o+8]
+			p[0], p[1], p[2], p[3] = byte(va), byte(va>>8), byte(va>>16), byte(va>>24)
+			p[4], p[5], p[6], p[7] = byte(va>>32), byte(va>>40), byte(va>>48), byte(va>>56)
+			continue
+		}
 		if e, o := &c.wtlb[a>>pageShift%tlbSize], a&pageMask; e.number == a>>pageShift && o <= pageSize-8 {
 			p := e.bytes[o : o+8]
 			p[0], p[1], p[2], p[3] = byte(va), byte(va>>8), byte(va>>16), byte(va>>24)
@@ -846,6 +852,11 @@ start:
 		}
 		goto slow
 	store32:
+		if w, o := c.writable, a-c.writableAt; o < o+4 && o+4 <= uint64(len(w)) {
+			p := w[o : o+4]
+			p[0], p[1], p[2], p[3] = byte(va), byte(va>>8), byte(va>>16), byte(va>>24)
+			continue
+		}
 		if e, o := &c.wtlb[a>>pageShift%tlbSize], a&pageMask; e.number == a>>pageShift && o <= pageSize-4 {
 			p := e.bytes[o : o+4]
 			p[0], p[1], p[2], p[3] = byte(va), byte(va>>8), byte(va>>16), byte(va>>24)
@@ -860,12 +871,24 @@ start:
 		}
 		goto slow
 	store8:
+		if w, o := c.writable, a-c.writableAt; o < uint64(len(w)) {
+			w[o] = byte(va)
+			continue
+		}
 		if e := &c.wtlb[a>>pageShift%tlbSize]; e.number == a>>pageShift {
 			e.bytes[a&pageMask] = byte(va)
 			continue
 		}
 		goto slow
 	store128:
+		if w, o := c.writable, a-c.writableAt; o < o+16 && o+16 <= uint64(len(w)) {
+			p := w[o : o+16]
+			p[0], p[1], p[2], p[3] = byte(va), byte(va>>8), byte(va>>16), byte(va>>24)
+			p[4], p[5], p[6], p[7] = byte(va>>32), byte(va>>40), byte(va>>48), byte(va>>56)
+			p[8], p[9], p[10], p[11] = byte(vb), byte(vb>>8), byte(vb>>16), byte(vb>>24)
+			p[12], p[13], p[14], p[15] = byte(vb>>32), byte(vb>>40), byte(vb>>48), byte(vb>>56)
+			continue
+		}
 		if e, o := &c.wtlb[a>>pageShift%tlbSize], a&pageMask; e.number == a>>pageShift && o <= pageSize-16 {
 			p := e.bytes[o : o+16]
 			p[0], p[1], p[2], p[3] = byte(va), byte(va>>8), byte(va>>16), byte(va>>24)

@@ -28,7 +28,7 @@ type tlbEntry struct {
 }
 
 func (c *core) flushTLB() {
-	c.window = nil
+	c.window, c.writable = nil, nil
 	for i := range c.rtlb {
 		c.rtlb[i] = tlbEntry{number: nowhere}
 		c.wtlb[i] = tlbEntry{number: nowhere}
@@ -54,8 +54,37 @@ func (c *core) fill(a uint64, access mem.Perm) *page {
 		c.at, c.window = uint64(r.Start), bytes
 	case access == mem.Writable && !c.cache.has(number) && !c.watches(number):
 		c.wtlb[number%tlbSize] = tlbEntry{number, p}
+		c.writableAt, c.writable = uint64(r.Start), bytes
+		if g := c.gates; g.Size() > 0 && g.End > r.Start && g.Start < r.End {
+			c.exclude(uint64(g.Start)>>pageShift, uint64(g.End)>>pageShift, number)
+		}
+		for n, code := range c.cache.pages {
+			if code.bytes != nil {
+				c.exclude(n, n+1, number)
+			}
+		}
+		for _, w := range c.watch {
+			c.exclude(uint64(w)>>pageShift, uint64(w)>>pageShift+1, number)
+		}
 	}
 	return p
+}
+
+// exclude takes pages out of writable, with all that the page keep is not on the
+// same side as.
+func (c *core) exclude(first, end, keep uint64) {
+	from, to := first<<pageShift, end<<pageShift
+	last := c.writableAt + uint64(len(c.writable))
+	if len(c.writable) == 0 || from >= last || to <= c.writableAt {
+		return
+	}
+	if keep < first {
+		c.writable = c.writable[:max(from, c.writableAt)-c.writableAt]
+		return
+	}
+	to = min(to, last)
+	c.writable = c.writable[to-c.writableAt:]
+	c.writableAt = to
 }
 
 // find is fill for pages that may have been entered before.
