@@ -5,12 +5,14 @@ package a64
 import "math/bits"
 
 // exec executes a block, and those that follow it as long as they are within
-// core.budget. It leaves in core.pc where to go on, and in
-// core.from and core.slot the link to make there.
+// core.budget. It leaves in core.pc where to go on, and in core.from and core.slot
+// the link to make there.
 //
-// A case of its switch does the whole of an instruction and continues, or has
-// done nothing and lets inst.fn do it: below the switch is the only call, so that
-// the state of the loop stays in the processor's registers.
+// A case of its switch does the whole of an instruction, or of several, and
+// continues, or it has done nothing yet and lets inst.fn do it. That is the only
+// call, so that what the loop uses stays in registers. It is one function, which is
+// too large for the compiler to inline anything into: words are put together from
+// bytes by hand, and become one load or store each.
 func (c *core) exec(b *block) status {
 	var (
 		x      = &c.x
@@ -254,23 +256,23 @@ start:
 			}
 		case opLdpQ:
 			a = x[i.rn] + i.imm - c.at
-			if w := c.window; a+16 < a+32 && a+32 <= uint64(len(w)) {
-				p, v := w[a+16:a+32], &c.v[i.ra&31]
-				v[0] = uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
-					uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
-				v[1] = uint64(p[8]) | uint64(p[9])<<8 | uint64(p[10])<<16 | uint64(p[11])<<24 |
-					uint64(p[12])<<32 | uint64(p[13])<<40 | uint64(p[14])<<48 | uint64(p[15])<<56
+			if w := c.window; a < a+32 && a+32 <= uint64(len(w)) {
+				p, v := w[a:a+32], &c.v[i.ra&31]
+				v[0] = uint64(p[16]) | uint64(p[17])<<8 | uint64(p[18])<<16 | uint64(p[19])<<24 |
+					uint64(p[20])<<32 | uint64(p[21])<<40 | uint64(p[22])<<48 | uint64(p[23])<<56
+				v[1] = uint64(p[24]) | uint64(p[25])<<8 | uint64(p[26])<<16 | uint64(p[27])<<24 |
+					uint64(p[28])<<32 | uint64(p[29])<<40 | uint64(p[30])<<48 | uint64(p[31])<<56
 				goto loadQ
 			}
 		case opLdpQPost:
 			a = x[i.rn] - c.at
-			if w := c.window; a+16 < a+32 && a+32 <= uint64(len(w)) {
+			if w := c.window; a < a+32 && a+32 <= uint64(len(w)) {
 				x[i.rn] += i.imm
-				p, v := w[a+16:a+32], &c.v[i.ra&31]
-				v[0] = uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
-					uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
-				v[1] = uint64(p[8]) | uint64(p[9])<<8 | uint64(p[10])<<16 | uint64(p[11])<<24 |
-					uint64(p[12])<<32 | uint64(p[13])<<40 | uint64(p[14])<<48 | uint64(p[15])<<56
+				p, v := w[a:a+32], &c.v[i.ra&31]
+				v[0] = uint64(p[16]) | uint64(p[17])<<8 | uint64(p[18])<<16 | uint64(p[19])<<24 |
+					uint64(p[20])<<32 | uint64(p[21])<<40 | uint64(p[22])<<48 | uint64(p[23])<<56
+				v[1] = uint64(p[24]) | uint64(p[25])<<8 | uint64(p[26])<<16 | uint64(p[27])<<24 |
+					uint64(p[28])<<32 | uint64(p[29])<<40 | uint64(p[30])<<48 | uint64(p[31])<<56
 				goto loadQ
 			}
 		case opLdrQ:

@@ -75,6 +75,10 @@ func TestFaults(t *testing.T) {
 		{"ldadd", 0xf8220020, dataAt + 4, cpu.Exit{Cause: cpu.Alignment, Addr: dataAt + 4, Access: mem.Readable}},
 		{"ldp", 0xa9400420, ramEnd - 8, cpu.Exit{Cause: cpu.PageFault, Addr: ramEnd, Access: mem.Readable}},
 		{"ldp pre", 0xa9c00020, ramEnd - 8, cpu.Exit{Cause: cpu.PageFault, Addr: ramEnd, Access: mem.Readable}},
+		{"ldp below", 0xa9400420, codeAt - 8, cpu.Exit{Cause: cpu.PageFault, Addr: codeAt - 8, Access: mem.Readable}},
+		{"ldp q", 0xad400420, ramEnd - 16, cpu.Exit{Cause: cpu.PageFault, Addr: ramEnd, Access: mem.Readable}},
+		{"ldp q below", 0xad400420, codeAt - 8, cpu.Exit{Cause: cpu.PageFault, Addr: codeAt - 8, Access: mem.Readable}},
+		{"ldp q post below", 0xacc10420, codeAt - 24, cpu.Exit{Cause: cpu.PageFault, Addr: codeAt - 24, Access: mem.Readable}},
 		{"stp", 0xa9000420, gateAt - 8, cpu.Exit{Cause: cpu.PageFault, Addr: gateAt, Access: mem.Writable}},
 		{"stp q", 0xad000420, gateAt - 16, cpu.Exit{Cause: cpu.PageFault, Addr: gateAt, Access: mem.Writable}},
 		{"str post", 0xf8008420, 8, cpu.Exit{Cause: cpu.PageFault, Addr: 8, Access: mem.Writable}},
@@ -90,10 +94,19 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			g := newGuest(t)
-			g.load(t, test.code)
+			// Behind accesses that succeed, so that there are short ways.
+			g.load(t, 0xf94003e2, 0xf90003e2, test.code) // ldr x2, [sp]; str x2, [sp]
 			r := g.regs()
 			r.GP[1] = test.x1
+			var fp, fpAfter cpu.FPState
+			for n := range fp.V {
+				fp.V[n][n%16] = byte(n + 1)
+			}
+			if err := g.engine.SetFP(&fp); err != nil {
+				t.Fatal(err)
+			}
 			before := r
+			before.PC += 8
 			x, err := g.engine.Run(t.Context(), &r, cpu.Stop{})
 			if test.want.Access != mem.Executable {
 				if x.Inst == "" {
@@ -107,12 +120,11 @@ func TestFaults(t *testing.T) {
 			if err != nil || x != test.want {
 				t.Errorf("%+v, %v, want %+v", x, err, test.want)
 			}
-			if r != before {
-				t.Errorf("registers %#x, were %#x", r, before)
+			if err := g.engine.FP(&fpAfter); err != nil || r != before || fpAfter != fp {
+				t.Errorf("registers %#x %v, were %#x %v, %v", r, fpAfter, before, fp, err)
 			}
 		})
 	}
-
 }
 
 // TestSystemExits are the privileged instructions that the machine answers.
