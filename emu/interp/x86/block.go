@@ -11,11 +11,12 @@ import (
 )
 
 const (
-	maxBlock   = 64      // instructions in a block
-	maxCached  = 1 << 18 // instructions decoded; then all blocks are dropped
-	recentSize = 4096
-	lineShift  = 6 // code in a page is noted by lines of 64 bytes
-	longest    = 15
+	maxBlock    = 64 // instructions in a block
+	maxBranches = 6
+	maxCached   = 1 << 18 // instructions decoded; then all blocks are dropped
+	recentSize  = 4096
+	lineShift   = 6 // code in a page is noted by lines of 64 bytes
+	longest     = 15
 
 	// dropped is the address of a block that is no more; it is not canonical.
 	dropped = 1 << 62
@@ -25,10 +26,8 @@ const (
 type block struct {
 	pc    uint64
 	n     uint64 // instructions
-	insts []inst // and goOn, if the last is no branch
+	insts []inst
 	ops   []uop
-	to    [2]uint64 // where it goes on: behind it, and if its branch is taken
-	link  [2]*block // the blocks there, once they are known
 }
 
 // codePage is a page from which blocks were decoded.
@@ -85,15 +84,17 @@ func (c *core) fetch(pc uint64, buf *[longest]byte) int {
 	return n
 }
 
-// build decodes the block at pc.
+// build decodes the block at pc. It goes on behind conditional jumps, and where jumps
+// within the page go.
 func (c *core) build(pc uint64, single bool) *block {
-	limit := maxBlock
+	limit, branches := maxBlock, maxBranches
 	if single {
-		limit = 1
+		limit, branches = 1, 0
 	}
 	list := c.scratch[:0]
-	at, page := pc, pc/pageSize
-	count := uint64(0)
+	b := &block{pc: pc}
+	from, at, page := pc, pc, pc/pageSize
+	var parts []efi.Range
 	for len(list) < limit && at/pageSize == page {
 		if len(list) > 0 && c.gates.Contains(efi.Addr(at)) {
 			break
@@ -112,51 +113,71 @@ func (c *core) build(pc uint64, single bool) *block {
 			}
 			return nil
 		}
-		d.n = uint8(count)
+		d.n = uint8(len(list))
 		d.pc, d.next = at, at+uint64(n)
-		count++
 		at += uint64(n)
+		if d.end && !d.odd && branches > 0 {
+			switch {
+			case d.family == famJcc && d.disp > d.pc:
+				d.end = false
+				branches--
+			case d.family == famJmp && d.disp/pageSize == page && d.disp != pc:
+				d.family, d.end = famNop, false
+				branches--
+				parts = append(parts, efi.Range{Start: efi.Addr(from), End: efi.Addr(at)})
+				from, at = d.disp, d.disp
+			}
+		}
 		list = append(list, d)
 		if d.end {
 			break
 		}
 	}
-	if c.cover != nil {
-		c.cover(efi.Addr(pc), at-pc)
+	if at > from {
+		parts = append(parts, efi.Range{Start: efi.Addr(from), End: efi.Addr(at)})
 	}
 	c.scratch = list
-	b := &block{pc: pc, n: count, insts: make([]inst, 0, len(list)+1)}
+	b.n = uint64(len(list))
+	b.insts = make([]inst, len(list), len(list)+1)
 	for i := range list {
-		b.insts = append(b.insts, list[i].inst)
+		b.insts[i] = list[i].inst
 	}
-	last := &list[len(list)-1]
-	b.to = [2]uint64{at, last.disp}
-	if !last.end {
-		b.insts = append(b.insts, inst{fn: goOn, pc: at, next: at, n: uint8(count)})
+	if last := &list[len(list)-1]; !last.end || !single && last.family == famJcc && !last.odd {
+		b.insts = append(b.insts, inst{fn: goOn, pc: at, next: at, n: uint8(len(list))})
 	}
 	if !single {
 		drafts := c.drafts[:0]
 		for i := range list {
 			drafts = list[i].lower(drafts, &b.insts[i])
 		}
-		if !last.end {
-			drafts = append(drafts, draft{uop: uop{op: uGoOn, in: &b.insts[len(list)]}})
+		if n := len(list); len(b.insts) > n {
+			drafts = append(drafts, draft{uop: uop{op: uGoOn, in: &b.insts[n], to: at, n: uint8(n)}})
 		}
 		c.drafts = drafts
 		b.ops = optimise(drafts)
 	}
-	for p := page; p <= (at-1)/pageSize; p++ {
+	for _, r := range parts {
+		if c.cover != nil {
+			c.cover(r.Start, r.Size())
+		}
+		c.note(b, uint64(r.Start), uint64(r.End))
+	}
+	return b
+}
+
+// note keeps that a block has code from an address to another.
+func (c *core) note(b *block, start, end uint64) {
+	for p := start / pageSize; p <= (end-1)/pageSize; p++ {
 		code := c.pages[p]
 		if code == nil {
 			code = &codePage{}
 			c.pages[p] = code
 			c.wt.drop(p)
 		}
-		from, to := max(pc, p*pageSize), min(at, (p+1)*pageSize)
+		from, to := max(start, p*pageSize), min(end, (p+1)*pageSize)
 		code.lines |= lines(from&pageMask, to-from)
 		code.blocks = append(code.blocks, b)
 	}
-	return b
 }
 
 // goOn leaves a block whose last instruction is no branch.
@@ -195,7 +216,10 @@ func (c *core) drop(b *block) {
 	if r := &c.recent[b.pc%recentSize]; *r == b {
 		*r = nil
 	}
-	b.pc, b.link = dropped, [2]*block{}
+	b.pc = dropped
+	for i := range b.ops {
+		b.ops[i].link = nil
+	}
 }
 
 // flush drops everything that was decoded or looked up.

@@ -22,16 +22,14 @@ func (c *core) fast() bool {
 		return true
 	}
 	var n *block
-	var slot int
+	var u *uop
 next:
 	for {
 		ops := b.ops
 		for i := range ops {
-			u := &ops[i]
+			u = &ops[i]
 			switch u.op {
 			case uFn:
-			case uGoOn:
-				goto fall
 			case uMov:
 				x[u.d] = x[u.a]
 				continue
@@ -488,8 +486,8 @@ next:
 					continue
 				}
 
-			case uJmp:
-				goto taken
+			case uJmp, uGoOn:
+				goto branch
 			case uJmpR:
 				if to := x[u.a]; canonical(to) {
 					c.pc = to
@@ -500,7 +498,7 @@ next:
 				if e, o := &c.wt[place(sp)], sp&pageMask; e.tag == sp/pageSize && o <= pageSize-8 {
 					le.PutUint64(e.page[o:], u.imm)
 					x[cpu.RSP] = sp
-					goto taken
+					goto branch
 				}
 			case uCallR:
 				to, sp := x[u.a], x[cpu.RSP]-8
@@ -521,253 +519,253 @@ next:
 				}
 			case uJcc:
 				if c.cond(u.k) {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uJZ:
 				z := c.fr == 0
 				if c.lk == lkNone {
 					z = c.flags&zf != 0
 				}
 				if z {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uJNZ:
 				z := c.fr == 0
 				if c.lk == lkNone {
 					z = c.flags&zf != 0
 				}
 				if z {
-					goto fall
+					continue
 				}
-				goto taken
+				goto branch
 
 			case uCmpJB:
 				v, w := x[u.a], x[u.b]+u.imm
 				c.fr, c.fb, c.lk = v-w, w, u.k
 				if v < w {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uCmpJAE:
 				v, w := x[u.a], x[u.b]+u.imm
 				c.fr, c.fb, c.lk = v-w, w, u.k
 				if v >= w {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uCmpJE:
 				v, w := x[u.a], x[u.b]+u.imm
 				c.fr, c.fb, c.lk = v-w, w, u.k
 				if v == w {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uCmpJNE:
 				v, w := x[u.a], x[u.b]+u.imm
 				c.fr, c.fb, c.lk = v-w, w, u.k
 				if v != w {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uCmpJBE:
 				v, w := x[u.a], x[u.b]+u.imm
 				c.fr, c.fb, c.lk = v-w, w, u.k
 				if v <= w {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uCmpJA:
 				v, w := x[u.a], x[u.b]+u.imm
 				c.fr, c.fb, c.lk = v-w, w, u.k
 				if v > w {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uCmpJL:
 				v, w := x[u.a], x[u.b]+u.imm
 				c.fr, c.fb, c.lk = v-w, w, u.k
 				if int64(v) < int64(w) {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uCmpJGE:
 				v, w := x[u.a], x[u.b]+u.imm
 				c.fr, c.fb, c.lk = v-w, w, u.k
 				if int64(v) >= int64(w) {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uCmpJLE:
 				v, w := x[u.a], x[u.b]+u.imm
 				c.fr, c.fb, c.lk = v-w, w, u.k
 				if int64(v) <= int64(w) {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uCmpJG:
 				v, w := x[u.a], x[u.b]+u.imm
 				c.fr, c.fb, c.lk = v-w, w, u.k
 				if int64(v) > int64(w) {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uCmpJBW:
 				v, w := uint32(x[u.a]), uint32(x[u.b]+u.imm)
 				c.fr, c.fb, c.lk = uint64(v-w), uint64(w), u.k
 				if v < w {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uCmpJAEW:
 				v, w := uint32(x[u.a]), uint32(x[u.b]+u.imm)
 				c.fr, c.fb, c.lk = uint64(v-w), uint64(w), u.k
 				if v >= w {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uCmpJEW:
 				v, w := uint32(x[u.a]), uint32(x[u.b]+u.imm)
 				c.fr, c.fb, c.lk = uint64(v-w), uint64(w), u.k
 				if v == w {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uCmpJNEW:
 				v, w := uint32(x[u.a]), uint32(x[u.b]+u.imm)
 				c.fr, c.fb, c.lk = uint64(v-w), uint64(w), u.k
 				if v != w {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uCmpJBEW:
 				v, w := uint32(x[u.a]), uint32(x[u.b]+u.imm)
 				c.fr, c.fb, c.lk = uint64(v-w), uint64(w), u.k
 				if v <= w {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uCmpJAW:
 				v, w := uint32(x[u.a]), uint32(x[u.b]+u.imm)
 				c.fr, c.fb, c.lk = uint64(v-w), uint64(w), u.k
 				if v > w {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uCmpJLW:
 				v, w := uint32(x[u.a]), uint32(x[u.b]+u.imm)
 				c.fr, c.fb, c.lk = uint64(v-w), uint64(w), u.k
 				if int32(v) < int32(w) {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uCmpJGEW:
 				v, w := uint32(x[u.a]), uint32(x[u.b]+u.imm)
 				c.fr, c.fb, c.lk = uint64(v-w), uint64(w), u.k
 				if int32(v) >= int32(w) {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uCmpJLEW:
 				v, w := uint32(x[u.a]), uint32(x[u.b]+u.imm)
 				c.fr, c.fb, c.lk = uint64(v-w), uint64(w), u.k
 				if int32(v) <= int32(w) {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uCmpJGW:
 				v, w := uint32(x[u.a]), uint32(x[u.b]+u.imm)
 				c.fr, c.fb, c.lk = uint64(v-w), uint64(w), u.k
 				if int32(v) > int32(w) {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uCmpJN:
 				v, w := x[u.a]&u.disp, (x[u.b]+u.imm)&u.disp
 				c.fr, c.fb, c.lk = (v-w)&u.disp, w, u.k
 				if c.cond(u.s) {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uTestJE:
 				r := x[u.a] & (x[u.b] + u.imm) & u.disp
 				c.fr, c.fc, c.lk = r, 0, u.k
 				if r == 0 {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uTestJNE:
 				r := x[u.a] & (x[u.b] + u.imm) & u.disp
 				c.fr, c.fc, c.lk = r, 0, u.k
 				if r != 0 {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uTestJS:
 				r := x[u.a] & (x[u.b] + u.imm) & u.disp
 				c.fr, c.fc, c.lk = r, 0, u.k
 				if int64(r<<(u.s&63)) < 0 {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uTestJNS:
 				r := x[u.a] & (x[u.b] + u.imm) & u.disp
 				c.fr, c.fc, c.lk = r, 0, u.k
 				if int64(r<<(u.s&63)) >= 0 {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uTestJLE:
 				r := x[u.a] & (x[u.b] + u.imm) & u.disp
 				c.fr, c.fc, c.lk = r, 0, u.k
 				if int64(r<<(u.s&63)) <= 0 {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uTestJG:
 				r := x[u.a] & (x[u.b] + u.imm) & u.disp
 				c.fr, c.fc, c.lk = r, 0, u.k
 				if int64(r<<(u.s&63)) > 0 {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uAddJE:
 				v := (x[u.b] + u.imm) & u.disp
 				r := (x[u.a] + v) & u.disp
 				x[u.d] = r
 				c.fr, c.fb, c.lk = r, v, u.k
 				if r == 0 {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uAddJNE:
 				v := (x[u.b] + u.imm) & u.disp
 				r := (x[u.a] + v) & u.disp
 				x[u.d] = r
 				c.fr, c.fb, c.lk = r, v, u.k
 				if r != 0 {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uSubJE:
 				v := (x[u.b] + u.imm) & u.disp
 				r := (x[u.a] - v) & u.disp
 				x[u.d] = r
 				c.fr, c.fb, c.lk = r, v, u.k
 				if r == 0 {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			case uSubJNE:
 				v := (x[u.b] + u.imm) & u.disp
 				r := (x[u.a] - v) & u.disp
 				x[u.d] = r
 				c.fr, c.fb, c.lk = r, v, u.k
 				if r != 0 {
-					goto taken
+					goto branch
 				}
-				goto fall
+				continue
 			}
 			switch c.step(b, u) {
 			case goesOn:
@@ -799,26 +797,21 @@ next:
 			return true
 		}
 		continue
-	fall:
-		slot = 0
-		goto on
-	taken:
-		slot = 1
-	on:
-		c.count += b.n
-		c.budget -= int64(b.n)
-		if n = b.link[slot]; n != nil && n.pc == b.to[slot] && c.budget > 0 {
+	branch: // of u
+		c.count += uint64(u.n)
+		c.budget -= int64(u.n)
+		if n = u.link; n != nil && n.pc == u.to && c.budget > 0 {
 			b = n
 			continue
 		}
-		c.pc = b.to[slot]
+		c.pc = u.to
 		if c.stops() {
 			return false
 		}
 		if n = c.lookup(c.pc, false); n == nil {
 			return true
 		}
-		b.link[slot] = n
+		u.link = n
 		b = n
 	}
 }

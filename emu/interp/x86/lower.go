@@ -90,6 +90,11 @@ func (l *lowering) loud(u, quiet uop) {
 	l.list = append(l.list, draft{uop: u, quiet: quiet, flags: flagsWrites})
 }
 
+func (l *lowering) branch(u uop) {
+	u.to, u.n = l.disp, l.n+1
+	l.add(flagsRead, u)
+}
+
 func (l *lowering) wide() bool { return l.sz >= 2 }
 
 // w is an opcode or that of 32 bits behind it.
@@ -206,11 +211,11 @@ func (l *lowering) control() bool {
 		if cc := l.op & 15; cc == 4 || cc == 5 {
 			op = uJZ + opcode(cc&1)
 		}
-		l.add(flagsRead, uop{op: op, k: l.op})
+		l.branch(uop{op: op, k: l.op})
 	case famJmp:
-		l.add(flagsRead, uop{op: uJmp})
+		l.branch(uop{op: uJmp})
 	case famCall:
-		l.add(flagsRead, uop{op: uCall, imm: l.next})
+		l.branch(uop{op: uCall, imm: l.next})
 	case famRet:
 		l.add(flagsRead, uop{op: uRet, imm: 8 + l.imm})
 	case famJmpE:

@@ -14,7 +14,14 @@ var (
 
 // optimise joins uops and takes away the work for flags that nobody sees.
 func optimise(list []draft) []uop {
-	list = joinJump(list)
+	n := 0
+	for i := range list {
+		if i == 0 || !joinJump(&list[n-1], &list[i]) {
+			list[n] = list[i]
+			n++
+		}
+	}
+	list = list[:n]
 	live := true
 	for i := len(list) - 1; i >= 0; i-- {
 		d := &list[i]
@@ -112,16 +119,8 @@ func (u *uop) narrow() bool {
 	return false
 }
 
-// joinJump joins the jump at the end with what sets its flags.
-func joinJump(list []draft) []draft {
-	n := len(list)
-	if n < 2 {
-		return list
-	}
-	jump, d := &list[n-1], &list[n-2]
-	if jump.op != uJcc && jump.op != uJZ && jump.op != uJNZ {
-		return list
-	}
+// joinJump makes what sets the flags of a conditional jump do the jump too, if it can.
+func joinJump(d, jump *draft) bool {
 	op, cc, sz := uFn, jump.k&15, d.k&3
 	switch d.op {
 	case uCmpF:
@@ -137,12 +136,12 @@ func joinJump(list []draft) []draft {
 	case uSubF:
 		op = subJumps[cc]
 	}
-	if op == uFn {
-		return list
+	if op == uFn || jump.op != uJcc && jump.op != uJZ && jump.op != uJNZ {
+		return false
 	}
-	d.op, d.s, d.flags, d.quiet = op, 63-tops[sz], flagsRead, uop{}
+	d.op, d.s, d.quiet, d.to, d.n = op, 63-tops[sz], uop{}, jump.to, jump.n
 	if op == uCmpJN {
 		d.s = cc
 	}
-	return list[:n-1]
+	return true
 }

@@ -19,7 +19,11 @@ type uop struct {
 	disp uint64 // of the memory operand, or a mask
 	in   *inst  // for what the loop does not do itself
 
-	_ [24]byte
+	// where a branch goes
+	to   uint64
+	link *block // the block there, once it is known
+	n    uint8  // instructions of the block that are done then
+	_    [7]byte
 }
 
 // opcode is what a uop does. A W at the end says that it is of 32 bits, an I that
@@ -29,7 +33,7 @@ type opcode uint8
 const (
 	uFn opcode = iota // a call of in.fn
 	uNop
-	uGoOn // the end of a block without a branch
+	uGoOn // the end of a block, which is a jump behind it
 
 	uMov
 	uMovW
