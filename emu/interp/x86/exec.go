@@ -292,6 +292,33 @@ next:
 				x[u.d2] = uint64(uint32(x[u.a2]) & uint32(x[u.b2]))
 				continue
 
+			case uAndAddAddW:
+				x[u.d] = uint64(uint32(x[u.a]) & uint32(x[u.b]))
+				x[u.d2] = uint64(uint32(x[u.a2]) + uint32(x[u.b2]))
+				x[u.d3] = uint64(uint32(x[u.a3]) + uint32(x[u.b3]))
+				continue
+			case uAdd3W:
+				x[u.d] = uint64(uint32(x[u.a]) + uint32(x[u.b]))
+				x[u.d2] = uint64(uint32(x[u.a2]) + uint32(x[u.b2]))
+				x[u.d3] = uint64(uint32(x[u.a3]) + uint32(x[u.b3]))
+				continue
+			case uAndShrV:
+				x[u.d] = x[u.a] & u.imm
+				x[u.d2] = x[u.a2] >> (x[u.b2] & 63)
+				continue
+			case uAndShlV:
+				x[u.d] = x[u.a] & u.imm
+				x[u.d2] = x[u.a2] << (x[u.b2] & 63)
+				continue
+			case uAddAddI:
+				x[u.d] = x[u.a] + u.imm
+				x[u.d2] = x[u.a2] + u.disp
+				continue
+			case uMovAdd:
+				x[u.d] = x[u.a]
+				x[u.d2] = x[u.a2] + x[u.b2]
+				continue
+
 			case uLd64:
 				a := x[u.a] + u.disp
 				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
@@ -468,6 +495,34 @@ next:
 					x[u.d] = uint64(v)
 					x[u.d2] = uint64(uint32(x[u.a2]) + uint32(x[u.b2]))
 					continue
+				}
+			case uLd2:
+				a := x[u.a] + u.disp
+				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
+					v := le.Uint64(e.page[o:])
+					a = x[u.a2] + u.imm
+					if u.a2 == u.d {
+						a = v + u.imm
+					}
+					if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
+						x[u.d] = v
+						x[u.d2] = le.Uint64(e.page[o:])
+						continue
+					}
+				}
+			case uLdSt8X:
+				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				if e := &c.rt[place(a)]; e.tag == a/pageSize && u.d != u.a2 && u.d != u.b2 {
+					v := e.page[a&pageMask]
+					a = x[u.a2] + x[u.b2]<<(u.s2&63) + u.imm
+					if e := &c.wt[place(a)]; e.tag == a/pageSize {
+						x[u.d] = uint64(v)
+						if u.d2 != u.d {
+							v = uint8(x[u.d2])
+						}
+						e.page[a&pageMask] = v
+						continue
+					}
 				}
 			case uPush2:
 				sp := x[cpu.RSP] - 16

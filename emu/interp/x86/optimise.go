@@ -12,7 +12,7 @@ var (
 	subJumps  = [16]opcode{4: uSubJE, uSubJNE}
 )
 
-// optimise joins uops and takes away the work for flags that nobody sees.
+// optimise makes fewer and cheaper uops of a block's.
 func optimise(list []draft) []uop {
 	n := 0
 	for i := range list {
@@ -22,22 +22,7 @@ func optimise(list []draft) []uop {
 		}
 	}
 	list = list[:n]
-	live := true
-	for i := len(list) - 1; i >= 0; i-- {
-		d := &list[i]
-		quiet := !live && d.quiet.op != uFn
-		switch d.flags {
-		case flagsRead:
-			live = true
-		case flagsWrites:
-			live = false
-		case flagsKeep:
-			live = live || !quiet
-		}
-		if quiet {
-			d.uop = d.quiet
-		}
-	}
+	quieten(list)
 	joined := list[:0]
 	for i := range list {
 		if list[i].op == uNop {
@@ -55,12 +40,98 @@ func optimise(list []draft) []uop {
 	return ops
 }
 
+// quieten takes away the work for flags that nobody sees. Where only a fault would show
+// them, they are made up for then.
+func quieten(list []draft) {
+	live, access := true, false // flags are read, or memory is accessed, before they are written
+	for i := len(list) - 1; i >= 0; i-- {
+		d := &list[i]
+		switch d.flags {
+		case flagsRead:
+			if d.op == uRmw64 || d.op == uRmw32 {
+				live = false
+			}
+			if d.access() {
+				access = true
+			} else {
+				live = true
+			}
+		case flagsWrites:
+			if !live && d.quiet.op != uFn && (!access || makeUp(list[i:])) {
+				d.uop = d.quiet
+			}
+			live, access = false, false
+		case flagsKeep:
+			if !live && !access && d.quiet.op != uFn {
+				d.uop = d.quiet
+			} else {
+				live = true
+			}
+		}
+	}
+}
+
+// makeUp notes the first uop of a list in those behind it that access memory before the flags
+// are written again, if they find all that its flags depend on.
+func makeUp(list []draft) bool {
+	u := list[0].uop
+	switch u.op {
+	case uAddF, uSubF:
+		if u.b == u.d {
+			return false
+		}
+	case uAndF, uOrF, uXorF:
+		u.b = u.d
+	default:
+		return false
+	}
+	n, intact := 1, true
+	for ; n < len(list) && list[n].flags != flagsWrites; n++ {
+		d := &list[n]
+		if d.access() && !intact {
+			return false
+		}
+		if d.op == uRmw64 || d.op == uRmw32 {
+			n++
+			break
+		}
+		if d.op == uFn || d.writes(u.d) || d.writes(u.b) {
+			intact = false
+		}
+	}
+	for i := range list[1:n] {
+		if d := &list[1+i]; d.access() {
+			d.last = &u
+		}
+	}
+	return true
+}
+
+// access is whether a uop can fault.
+func (u *uop) access() bool { return u.op >= uLd64 && u.op <= uPop2 }
+
+// writes is whether a uop changes a register.
+func (u *uop) writes(r uint8) bool {
+	switch u.op {
+	case uSt64, uSt32, uSt16, uSt8, uSt64X, uSt32X, uSt16X, uSt8X, uStV, uStVX, uLdV, uLdVX, uMovV:
+		return false
+	case uPush:
+		return r == cpu.RSP
+	case uPop:
+		return r == cpu.RSP || r == u.d
+	}
+	return r == u.d
+}
+
 // joins are the pairs of uops that become one.
 var joins = map[[2]opcode]opcode{
 	{uMov, uMov}: uMov2, {uMovW, uMovW}: uMov2W, {uMov2W, uMov2W}: uMov4W,
 	{uRolW, uRolW}: uRolRolW, {uRolW, uXorW}: uRolXorW, {uRolRolW, uXorW}: uRolRolXorW,
 	{uShrW, uXorW}: uShrXorW, {uAddW, uAddW}: uAddAddW, {uAndW, uAddW}: uAndAddW,
 	{uXorW, uAndW}: uXorAndW, {uAndW, uXorW}: uAndXorW, {uXorW, uAddW}: uXorAddW, {uXorIW, uAndW}: uXorIAndW,
+	{uAndAddW, uAddW}: uAndAddAddW, {uAddAddW, uAddW}: uAdd3W,
+	{uAndI, uShrV}: uAndShrV, {uAndI, uShlV}: uAndShlV, {uAddI, uAddI}: uAddAddI,
+	{uMov, uAdd}: uMovAdd, {uLd8X, uSt8X}: uLdSt8X, {uLd64, uLd64}: uLd2,
 	{uLd64, uAdd}: uLdAdd, {uLd32, uAddW}: uLdAddW, {uLd32X, uAddW}: uLdXAddW,
 	{uPush, uPush}: uPush2, {uPop, uPop}: uPop2,
 }
@@ -79,6 +150,22 @@ func join(u, v *uop) bool {
 		*u = w
 		return true
 	}
+	switch {
+	case u.op == uMovW && v.op == uAndI && v.a == u.d && v.d == u.d:
+		u.op, u.imm = uAndI, v.imm&(1<<32-1)
+		return true
+	case v.op == uIns && v.a == regTemp && u.d == regTemp && u.in == v.in && v.imm == 0 && u.a == v.d:
+		switch u.op {
+		case uAndI:
+			u.imm |= ^v.disp
+		case uOrI, uXorI:
+		default:
+			goto pairs
+		}
+		u.d = v.d
+		return true
+	}
+pairs:
 	op := joins[[2]opcode{u.op, v.op}]
 	switch op {
 	case uFn:
@@ -91,7 +178,15 @@ func join(u, v *uop) bool {
 		u.d3, u.a3, u.b3, u.s3 = v.d, v.a, v.d2, v.a2
 		u.op = op
 		return true
-	case uRolRolXorW:
+	case uAddAddI, uLd2, uLdSt8X:
+		if op == uAddAddI {
+			u.disp = v.imm
+		} else if v.imm != 0 {
+			return false
+		} else {
+			u.imm = v.disp
+		}
+	case uRolRolXorW, uAndAddAddW, uAdd3W:
 		u.d3, u.a3, u.b3 = v.d, v.a, v.b
 		u.op = op
 		return true

@@ -64,6 +64,9 @@ func (c *core) step(b *block, u *uop) int {
 			return goesOn
 		}
 	}
+	if u.last != nil {
+		c.restore(u.last)
+	}
 	in, was := u.in, c.count
 	c.pc = in.next
 	if !in.fn(c, in) {
@@ -77,6 +80,17 @@ func (c *core) step(b *block, u *uop) int {
 	}
 	c.budget -= int64(c.count - was)
 	return left
+}
+
+// restore leaves the flags of a uop that was executed without them. Its result and its second
+// operand are still in their registers.
+func (c *core) restore(u *uop) {
+	c.fr, c.lk = c.r[u.d]&u.disp, u.k
+	if u.op == uAddF || u.op == uSubF {
+		c.fb = (c.r[u.b] + u.imm) & u.disp
+	} else {
+		c.fc = 0
+	}
 }
 
 func (c *core) sar(u *uop, n uint64) {

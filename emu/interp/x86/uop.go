@@ -15,6 +15,8 @@ type uop struct {
 	d2, a2, b2, s2 uint8
 	d3, a3, b3, s3 uint8
 
+	n uint8 // instructions of the block that are done when it branches
+
 	imm  uint64
 	disp uint64 // of the memory operand, or a mask
 	in   *inst  // for what the loop does not do itself
@@ -22,8 +24,8 @@ type uop struct {
 	// where a branch goes
 	to   uint64
 	link *block // the block there, once it is known
-	n    uint8  // instructions of the block that are done then
-	_    [7]byte
+
+	last *uop // whose flags are to be made up for before a handler is called
 }
 
 // opcode is what a uop does. A W at the end says that it is of 32 bits, an I that
@@ -114,6 +116,12 @@ const (
 	uAndXorW
 	uXorAddW
 	uXorIAndW
+	uAndAddAddW
+	uAdd3W
+	uAndShrV
+	uAndShlV
+	uAddAddI
+	uMovAdd
 
 	uLd64
 	uLd32
@@ -148,6 +156,8 @@ const (
 	uLdAdd
 	uLdAddW
 	uLdXAddW
+	uLd2
+	uLdSt8X
 
 	uJmp
 	uJmpR
