@@ -148,7 +148,7 @@ func TestRare(t *testing.T) {
 	if s := os.Getenv("X86_ROUNDS"); s != "" {
 		rounds, _ = strconv.Atoi(s)
 	}
-	g := generator{rand.New(rand.NewPCG(seed, 42)), newCoverage()}
+	g := generator{rand.New(rand.NewPCG(seed, 42))}
 	for i, row := range rare {
 		total := 0
 		for range rounds {

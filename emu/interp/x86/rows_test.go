@@ -78,7 +78,7 @@ func (r row) operand() byte {
 // decode decodes an encoding of r.
 func (r row) decode() decoded {
 	code := append(r.bytes(), r.operand())
-	d, _, _ := decodePlain(append(code, make([]byte, longest-len(code))...), uint64(diffCode))
+	d, _, _ := decode(append(code, make([]byte, longest-len(code))...), uint64(diffCode))
 	return d
 }
 

@@ -234,7 +234,7 @@ func TestX87(t *testing.T) {
 	save.code = binary.LittleEndian.AppendUint32(save.code, uint32(diffData)+x87Out)
 	first := diffCase{code: []byte{0x48, 0x0f, 0xae, 0x0c, 0x25}} // fxrstor64
 	first.code = binary.LittleEndian.AppendUint32(first.code, uint32(diffData)+x87Images)
-	g := generator{rand.New(rand.NewPCG(seed, 87)), newCoverage()}
+	g := generator{rand.New(rand.NewPCG(seed, 87))}
 	run := func(m machine, p *program, n int) outcome {
 		q := *p
 		q.cases = append(append([]diffCase{first}, p.cases[:n]...), save)
