@@ -37,6 +37,9 @@ func lines(trace string) []string {
 	plain := address.ReplaceAllStringFunc(trace, func(s string) string { return s[:1] + "…" })
 	plain = mapSize.ReplaceAllString(plain, "$1=…")
 	all := strings.Split(strings.TrimSuffix(plain, "\n"), "\n")
+	// GRUB's cache of a disk is good for two seconds by the processor's own time, which
+	// goes as fast as it is.
+	all = slices.DeleteFunc(all, func(line string) bool { return strings.Contains(line, "BlockIO.ReadBlocks(") })
 	for i, line := range all {
 		if i > 0 && strings.Contains(all[i-1], ".GetMemoryMap(") && strings.Contains(line, ".AllocatePool(") {
 			all[i] = size.ReplaceAllString(line, "size=…") // for the map
@@ -128,12 +131,6 @@ func TestEqualTraces(t *testing.T) {
 	}
 }
 
-// departs are programs that do not run as on the processor, with the reason.
-var departs = map[string]string{
-	"refind.efi":  "needs x87 arithmetic",
-	"shim-mm.efi": "needs x87 arithmetic",
-}
-
 func equalTraces(t *testing.T, name string, p emutest.Program) {
 	p.Config = func(c *emu.Config) {
 		c.Limits.Calls = 10_000 // some ask for keys for ever
@@ -151,10 +148,7 @@ func equalTraces(t *testing.T, name string, p emutest.Program) {
 		}
 	}
 	t.Logf("%d lines; %.100v", strings.Count(native.Trace, "\n"), native.Err)
-	switch reason := departs[name]; {
-	case len(diff) > 0 && reason != "":
-		t.Logf("%s: %q", reason, diff)
-	case len(diff) > 0:
+	if len(diff) > 0 {
 		t.Error(strings.Join(diff, "\n"))
 	}
 }

@@ -5,8 +5,6 @@ package x86_test
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -116,50 +114,7 @@ func TestPayloads(t *testing.T) {
 	}
 }
 
-// TestRealPayloads runs kernels and unified kernel images to ExitBootServices,
-// and compares names and results of all services that they call with those on
-// ptrace. Addresses are not compared: where a kernel goes depends on the time
-// stamp counter and, on ptrace, on RDRAND.
-func TestRealPayloads(t *testing.T) {
-	for _, suite := range []string{"bookworm", "trixie", "sid"} {
-		dir := emutest.Corpus(t, suite+"/amd64")
-		root := os.DirFS(dir)
-		esp, err := fs.Sub(root, "esp")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for name, p := range map[string]emutest.Program{
-			"kernel": {Image: read(t, root, "vmlinuz"), Path: `\vmlinuz`, Options: "console=ttyS0 quiet"},
-			"uki":    {Image: read(t, esp, "EFI/Linux/uki.efi"), Path: `\EFI\Linux\uki.efi`, Volume: esp},
-		} {
-			t.Run(suite+"/"+name, func(t *testing.T) {
-				r, calls := recorded(t, p, x86.New)
-				if r.Handoff == nil {
-					t.Fatalf("%v\n%s\n%s", r.Err, r.Console, lastLines(r.Trace))
-				}
-				other, want := recorded(t, p, native(t))
-				sameCalls(t, calls, want)
-				if got, want := r.Handoff.CommandLine(), other.Handoff.CommandLine(); got != want {
-					t.Errorf("command line %q, on ptrace %q", got, want)
-				}
-				if r.Console != other.Console {
-					t.Errorf("console %q, on ptrace %q", r.Console, other.Console)
-				}
-			})
-		}
-	}
-}
-
 func lastLines(s string) string {
 	lines := strings.Split(s, "\n")
 	return strings.Join(lines[max(0, len(lines)-20):], "\n")
-}
-
-func read(t *testing.T, fsys fs.FS, name string) []byte {
-	t.Helper()
-	data, err := fs.ReadFile(fsys, name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
 }
