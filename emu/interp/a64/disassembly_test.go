@@ -149,8 +149,6 @@ var line = regexp.MustCompile(`^ *[0-9a-f]+: ((?:[0-9a-f]{2} ){4})\s*(.*)$`)
 // leftOut are the instructions, as llvm-objdump has them, that the engine does not
 // have. Nearly all of them lie in data.
 var leftOut = []*regexp.Regexp{
-	regexp.MustCompile(`^(aes|sha|pmull)`),
-	regexp.MustCompile(`^udf `),                               // undefined for ever
-	regexp.MustCompile(`^(frecp|frsqrt|urecp|ursqrt|fcvtxn)`), // estimates, see the package comment
-	regexp.MustCompile(`^(mrs|msr|sysl?) .*S\d_|^sysl? `),     // registers and operations that have no names
+	regexp.MustCompile(`^udf `),                           // undefined for ever
+	regexp.MustCompile(`^(mrs|msr|sysl?) .*S\d_|^sysl? `), // registers and operations that have no names
 }
