@@ -15,6 +15,9 @@ import (
 // A case of the switch goes on with continue if it has done its uop. What it cannot do,
 // such as an access that is not in the TLB, is left to the instruction's handler
 // behind the switch.
+//
+// Beyond 5000 nodes the compiler inlines no more of what is called here than the smallest:
+// then what is rare has to go to step.
 func (c *core) fast() bool {
 	x := &c.r
 	b := c.lookup(c.pc, false)
@@ -26,8 +29,9 @@ func (c *core) fast() bool {
 next:
 	for {
 		ops := b.ops
-		for i := range ops {
+		for i := uint(0); i < uint(len(ops)); i++ {
 			u = &ops[i]
+			var a uint64
 			switch u.op {
 			case uFn:
 			case uMov:
@@ -64,25 +68,25 @@ next:
 				x[u.d] = x[u.a] + x[u.b]
 				continue
 			case uAddW:
-				x[u.d] = uint64(uint32(x[u.a]) + uint32(x[u.b]))
+				x[u.d] = uint64(uint32(x[u.a] + x[u.b]))
 				continue
 			case uAddI:
 				x[u.d] = x[u.a] + u.imm
 				continue
 			case uAddIW:
-				x[u.d] = uint64(uint32(x[u.a]) + uint32(u.imm))
+				x[u.d] = uint64(uint32(x[u.a] + u.imm))
 				continue
 			case uSub:
 				x[u.d] = x[u.a] - x[u.b]
 				continue
 			case uSubW:
-				x[u.d] = uint64(uint32(x[u.a]) - uint32(x[u.b]))
+				x[u.d] = uint64(uint32(x[u.a] - x[u.b]))
 				continue
 			case uAnd:
 				x[u.d] = x[u.a] & x[u.b]
 				continue
 			case uAndW:
-				x[u.d] = uint64(uint32(x[u.a]) & uint32(x[u.b]))
+				x[u.d] = uint64(uint32(x[u.a] & x[u.b]))
 				continue
 			case uAndI:
 				x[u.d] = x[u.a] & u.imm
@@ -91,25 +95,25 @@ next:
 				x[u.d] = x[u.a] | x[u.b]
 				continue
 			case uOrW:
-				x[u.d] = uint64(uint32(x[u.a]) | uint32(x[u.b]))
+				x[u.d] = uint64(uint32(x[u.a] | x[u.b]))
 				continue
 			case uOrI:
 				x[u.d] = x[u.a] | u.imm
 				continue
 			case uOrIW:
-				x[u.d] = uint64(uint32(x[u.a]) | uint32(u.imm))
+				x[u.d] = uint64(uint32(x[u.a] | u.imm))
 				continue
 			case uXor:
 				x[u.d] = x[u.a] ^ x[u.b]
 				continue
 			case uXorW:
-				x[u.d] = uint64(uint32(x[u.a]) ^ uint32(x[u.b]))
+				x[u.d] = uint64(uint32(x[u.a] ^ x[u.b]))
 				continue
 			case uXorI:
 				x[u.d] = x[u.a] ^ u.imm
 				continue
 			case uXorIW:
-				x[u.d] = uint64(uint32(x[u.a]) ^ uint32(u.imm))
+				x[u.d] = uint64(uint32(x[u.a] ^ u.imm))
 				continue
 			case uLea:
 				x[u.d] = x[u.a] + x[u.b]<<(u.s&63) + u.disp
@@ -119,9 +123,6 @@ next:
 				continue
 			case uMul:
 				x[u.d] = x[u.a] * (x[u.b] + u.imm)
-				continue
-			case uMulW:
-				x[u.d] = uint64(uint32(x[u.a]) * uint32(x[u.b]+u.imm))
 				continue
 			case uShl:
 				x[u.d] = x[u.a] << (u.s & 63)
@@ -150,76 +151,35 @@ next:
 			case uShlV:
 				x[u.d] = x[u.a] << (x[u.b] & 63)
 				continue
-			case uShlVW:
-				x[u.d] = uint64(uint32(x[u.a]) << (x[u.b] & 31))
-				continue
 			case uShrV:
 				x[u.d] = x[u.a] >> (x[u.b] & 63)
-				continue
-			case uShrVW:
-				x[u.d] = uint64(uint32(x[u.a]) >> (x[u.b] & 31))
-				continue
-			case uSarV:
-				x[u.d] = uint64(int64(x[u.a]) >> (x[u.b] & 63))
-				continue
-			case uSarVW:
-				x[u.d] = uint64(uint32(int32(x[u.a]) >> (x[u.b] & 31)))
 				continue
 			case uSx:
 				x[u.d] = uint64(int64(x[u.a]<<(u.s&63))>>(u.s&63)) & u.disp
 				continue
-			case uBswap:
-				x[u.d] = bits.ReverseBytes64(x[u.a])
-				continue
-			case uBswapW:
-				x[u.d] = uint64(bits.ReverseBytes32(uint32(x[u.a])))
-				continue
-
 			case uAddF:
 				v := (x[u.b] + u.imm) & u.disp
 				r := (x[u.a] + v) & u.disp
 				x[u.d] = r
-				c.fr, c.fb, c.lk = r, v, u.k
+				c.kept(r, v, u.k)
 				continue
 			case uSubF:
 				v := (x[u.b] + u.imm) & u.disp
 				r := (x[u.a] - v) & u.disp
 				x[u.d] = r
-				c.fr, c.fb, c.lk = r, v, u.k
+				c.kept(r, v, u.k)
 				continue
 			case uCmpF:
 				v := (x[u.b] + u.imm) & u.disp
-				c.fr, c.fb, c.lk = (x[u.a]-v)&u.disp, v, u.k
+				c.kept((x[u.a]-v)&u.disp, v, u.k)
 				continue
 			case uAndF:
 				r := x[u.a] & (x[u.b] + u.imm) & u.disp
 				x[u.d] = r
-				c.fr, c.fc, c.lk = r, 0, u.k
-				continue
-			case uOrF:
-				r := (x[u.a] | (x[u.b] + u.imm)) & u.disp
-				x[u.d] = r
-				c.fr, c.fc, c.lk = r, 0, u.k
-				continue
-			case uXorF:
-				r := (x[u.a] ^ (x[u.b] + u.imm)) & u.disp
-				x[u.d] = r
-				c.fr, c.fc, c.lk = r, 0, u.k
+				c.result(r, u.k)
 				continue
 			case uTestF:
-				c.fr, c.fc, c.lk = x[u.a]&(x[u.b]+u.imm)&u.disp, 0, u.k
-				continue
-			case uMulF:
-				v, w := x[u.a]&u.disp, (x[u.b]+u.imm)&u.disp
-				r := v * w & u.disp
-				x[u.d] = r
-				c.fr, c.fb, c.fc, c.lk = r, v, w, u.k
-				continue
-			case uShlF:
-				v := x[u.a] & u.disp
-				r := v << (u.s & 63) & u.disp
-				x[u.d] = r
-				c.fr, c.fb, c.fc, c.lk = r, v, uint64(u.s), u.k
+				c.result(x[u.a]&(x[u.b]+u.imm)&u.disp, u.k)
 				continue
 			case uShrF:
 				v := x[u.a] & u.disp
@@ -256,51 +216,51 @@ next:
 				continue
 			case uRolXorW:
 				x[u.d] = uint64(bits.RotateLeft32(uint32(x[u.a]), int(u.s)))
-				x[u.d2] = uint64(uint32(x[u.a2]) ^ uint32(x[u.b2]))
+				x[u.d2] = uint64(uint32(x[u.a2] ^ x[u.b2]))
 				continue
 			case uRolRolXorW:
 				x[u.d] = uint64(bits.RotateLeft32(uint32(x[u.a]), int(u.s)))
 				x[u.d2] = uint64(bits.RotateLeft32(uint32(x[u.a2]), int(u.s2)))
-				x[u.d3] = uint64(uint32(x[u.a3]) ^ uint32(x[u.b3]))
+				x[u.d3] = uint64(uint32(x[u.a3] ^ x[u.b3]))
 				continue
 			case uShrXorW:
 				x[u.d] = uint64(uint32(x[u.a]) >> (u.s & 31))
-				x[u.d2] = uint64(uint32(x[u.a2]) ^ uint32(x[u.b2]))
+				x[u.d2] = uint64(uint32(x[u.a2] ^ x[u.b2]))
 				continue
 			case uAddAddW:
-				x[u.d] = uint64(uint32(x[u.a]) + uint32(x[u.b]))
-				x[u.d2] = uint64(uint32(x[u.a2]) + uint32(x[u.b2]))
+				x[u.d] = uint64(uint32(x[u.a] + x[u.b]))
+				x[u.d2] = uint64(uint32(x[u.a2] + x[u.b2]))
 				continue
 			case uAndAddW:
-				x[u.d] = uint64(uint32(x[u.a]) & uint32(x[u.b]))
-				x[u.d2] = uint64(uint32(x[u.a2]) + uint32(x[u.b2]))
+				x[u.d] = uint64(uint32(x[u.a] & x[u.b]))
+				x[u.d2] = uint64(uint32(x[u.a2] + x[u.b2]))
 				continue
 			case uXorAndW:
-				x[u.d] = uint64(uint32(x[u.a]) ^ uint32(x[u.b]))
-				x[u.d2] = uint64(uint32(x[u.a2]) & uint32(x[u.b2]))
+				x[u.d] = uint64(uint32(x[u.a] ^ x[u.b]))
+				x[u.d2] = uint64(uint32(x[u.a2] & x[u.b2]))
 				continue
 			case uAndXorW:
-				x[u.d] = uint64(uint32(x[u.a]) & uint32(x[u.b]))
-				x[u.d2] = uint64(uint32(x[u.a2]) ^ uint32(x[u.b2]))
+				x[u.d] = uint64(uint32(x[u.a] & x[u.b]))
+				x[u.d2] = uint64(uint32(x[u.a2] ^ x[u.b2]))
 				continue
 			case uXorAddW:
-				x[u.d] = uint64(uint32(x[u.a]) ^ uint32(x[u.b]))
-				x[u.d2] = uint64(uint32(x[u.a2]) + uint32(x[u.b2]))
+				x[u.d] = uint64(uint32(x[u.a] ^ x[u.b]))
+				x[u.d2] = uint64(uint32(x[u.a2] + x[u.b2]))
 				continue
 			case uXorIAndW:
-				x[u.d] = uint64(uint32(x[u.a]) ^ uint32(u.imm))
-				x[u.d2] = uint64(uint32(x[u.a2]) & uint32(x[u.b2]))
+				x[u.d] = uint64(uint32(x[u.a] ^ u.imm))
+				x[u.d2] = uint64(uint32(x[u.a2] & x[u.b2]))
 				continue
 
 			case uAndAddAddW:
-				x[u.d] = uint64(uint32(x[u.a]) & uint32(x[u.b]))
-				x[u.d2] = uint64(uint32(x[u.a2]) + uint32(x[u.b2]))
-				x[u.d3] = uint64(uint32(x[u.a3]) + uint32(x[u.b3]))
+				x[u.d] = uint64(uint32(x[u.a] & x[u.b]))
+				x[u.d2] = uint64(uint32(x[u.a2] + x[u.b2]))
+				x[u.d3] = uint64(uint32(x[u.a3] + x[u.b3]))
 				continue
 			case uAdd3W:
-				x[u.d] = uint64(uint32(x[u.a]) + uint32(x[u.b]))
-				x[u.d2] = uint64(uint32(x[u.a2]) + uint32(x[u.b2]))
-				x[u.d3] = uint64(uint32(x[u.a3]) + uint32(x[u.b3]))
+				x[u.d] = uint64(uint32(x[u.a] + x[u.b]))
+				x[u.d2] = uint64(uint32(x[u.a2] + x[u.b2]))
+				x[u.d3] = uint64(uint32(x[u.a3] + x[u.b3]))
 				continue
 			case uAndShrV:
 				x[u.d] = x[u.a] & u.imm
@@ -314,230 +274,115 @@ next:
 				x[u.d] = x[u.a] + u.imm
 				x[u.d2] = x[u.a2] + u.disp
 				continue
-			case uMovAdd:
-				x[u.d] = x[u.a]
-				x[u.d2] = x[u.a2] + x[u.b2]
-				continue
-
 			case uLd64:
-				a := x[u.a] + u.disp
-				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
-					x[u.d] = le.Uint64(e.page[o:])
-					continue
-				}
+				a = x[u.a] + u.disp
+				goto doLd64
 			case uLd32:
-				a := x[u.a] + u.disp
-				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
-					x[u.d] = uint64(le.Uint32(e.page[o:]))
-					continue
-				}
+				a = x[u.a] + u.disp
+				goto doLd32
 			case uLd16:
-				a := x[u.a] + u.disp
-				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-2 {
-					x[u.d] = uint64(le.Uint16(e.page[o:]))
-					continue
-				}
+				a = x[u.a] + u.disp
+				goto doLd16
 			case uLd8:
-				a := x[u.a] + u.disp
-				if e := &c.rt[place(a)]; e.tag == a/pageSize {
-					x[u.d] = uint64(e.page[a&pageMask])
-					continue
-				}
+				a = x[u.a] + u.disp
+				goto doLd8
 			case uLdS32:
-				a := x[u.a] + u.disp
-				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
-					x[u.d] = uint64(int32(le.Uint32(e.page[o:])))
-					continue
-				}
+				a = x[u.a] + u.disp
+				goto doLdS32
 			case uLd64X:
-				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
-				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
-					x[u.d] = le.Uint64(e.page[o:])
-					continue
-				}
+				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				goto doLd64
 			case uLd32X:
-				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
-				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
-					x[u.d] = uint64(le.Uint32(e.page[o:]))
-					continue
-				}
+				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				goto doLd32
 			case uLd16X:
-				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
-				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-2 {
-					x[u.d] = uint64(le.Uint16(e.page[o:]))
-					continue
-				}
+				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				goto doLd16
 			case uLd8X:
-				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
-				if e := &c.rt[place(a)]; e.tag == a/pageSize {
-					x[u.d] = uint64(e.page[a&pageMask])
-					continue
-				}
+				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				goto doLd8
 			case uLdS32X:
-				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
-				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
-					x[u.d] = uint64(int32(le.Uint32(e.page[o:])))
-					continue
-				}
+				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				goto doLdS32
 			case uSt64:
-				a := x[u.a] + u.disp
-				if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
-					le.PutUint64(e.page[o:], x[u.d]+u.imm)
-					continue
-				}
+				a = x[u.a] + u.disp
+				goto doSt64
 			case uSt32:
-				a := x[u.a] + u.disp
-				if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
-					le.PutUint32(e.page[o:], uint32(x[u.d]+u.imm))
-					continue
-				}
+				a = x[u.a] + u.disp
+				goto doSt32
 			case uSt16:
-				a := x[u.a] + u.disp
-				if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-2 {
-					le.PutUint16(e.page[o:], uint16(x[u.d]+u.imm))
-					continue
-				}
+				a = x[u.a] + u.disp
+				goto doSt16
 			case uSt8:
-				a := x[u.a] + u.disp
-				if e := &c.wt[place(a)]; e.tag == a/pageSize {
-					e.page[a&pageMask] = uint8(x[u.d] + u.imm)
-					continue
-				}
+				a = x[u.a] + u.disp
+				goto doSt8
 			case uSt64X:
-				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
-				if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
-					le.PutUint64(e.page[o:], x[u.d]+u.imm)
-					continue
-				}
+				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				goto doSt64
 			case uSt32X:
-				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
-				if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
-					le.PutUint32(e.page[o:], uint32(x[u.d]+u.imm))
-					continue
-				}
+				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				goto doSt32
 			case uSt16X:
-				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
-				if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-2 {
-					le.PutUint16(e.page[o:], uint16(x[u.d]+u.imm))
-					continue
-				}
+				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				goto doSt16
 			case uSt8X:
-				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
-				if e := &c.wt[place(a)]; e.tag == a/pageSize {
-					e.page[a&pageMask] = uint8(x[u.d] + u.imm)
-					continue
-				}
+				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				goto doSt8
 			case uLdV:
-				a := x[u.a] + u.disp
-				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-16 && a&u.imm == 0 {
-					v := &c.x[u.d&15]
-					v.lo, v.hi = le.Uint64(e.page[o:]), le.Uint64(e.page[o+8:])
-					continue
-				}
+				a = x[u.a] + u.disp
+				goto doLdV
 			case uLdVX:
-				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
-				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-16 && a&u.imm == 0 {
-					v := &c.x[u.d&15]
-					v.lo, v.hi = le.Uint64(e.page[o:]), le.Uint64(e.page[o+8:])
-					continue
-				}
+				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				goto doLdV
 			case uStV:
-				a := x[u.a] + u.disp
-				if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-16 && a&u.imm == 0 {
-					v := &c.x[u.d&15]
-					le.PutUint64(e.page[o:], v.lo)
-					le.PutUint64(e.page[o+8:], v.hi)
-					continue
-				}
+				a = x[u.a] + u.disp
+				goto doStV
 			case uStVX:
-				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
-				if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-16 && a&u.imm == 0 {
-					v := &c.x[u.d&15]
-					le.PutUint64(e.page[o:], v.lo)
-					le.PutUint64(e.page[o+8:], v.hi)
-					continue
-				}
+				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				goto doStV
 			case uPush:
 				sp := x[cpu.RSP] - 8
-				if e, o := &c.wt[place(sp)], sp&pageMask; e.tag == sp/pageSize && o <= pageSize-8 {
-					le.PutUint64(e.page[o:], x[u.a]+u.imm)
+				if e := &c.wt[place(sp)]; e.has(sp, 8) {
+					le.PutUint64(e.page[sp&pageMask:], x[u.a]+u.imm)
 					x[cpu.RSP] = sp
 					continue
 				}
 			case uPop:
 				sp := x[cpu.RSP]
-				if e, o := &c.rt[place(sp)], sp&pageMask; e.tag == sp/pageSize && o <= pageSize-8 {
+				if e := &c.rt[place(sp)]; e.has(sp, 8) {
 					x[cpu.RSP] = sp + 8
-					x[u.d] = le.Uint64(e.page[o:])
+					x[u.d] = le.Uint64(e.page[sp&pageMask:])
 					continue
 				}
 
 			case uLdAdd:
 				a := x[u.a] + u.disp
-				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
-					v := le.Uint64(e.page[o:])
+				if e := &c.rt[place(a)]; e.has(a, 8) {
+					v := le.Uint64(e.page[a&pageMask:])
 					x[u.d] = v
 					x[u.d2] = x[u.a2] + x[u.b2]
 					continue
 				}
 			case uLdAddW:
-				a := x[u.a] + u.disp
-				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
-					v := le.Uint32(e.page[o:])
-					x[u.d] = uint64(v)
-					x[u.d2] = uint64(uint32(x[u.a2]) + uint32(x[u.b2]))
-					continue
-				}
+				a = x[u.a] + u.disp
+				goto doLdAddW
 			case uLdXAddW:
-				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
-				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 {
-					v := le.Uint32(e.page[o:])
-					x[u.d] = uint64(v)
-					x[u.d2] = uint64(uint32(x[u.a2]) + uint32(x[u.b2]))
-					continue
-				}
-			case uLd2:
-				a := x[u.a] + u.disp
-				if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
-					v := le.Uint64(e.page[o:])
-					a = x[u.a2] + u.imm
-					if u.a2 == u.d {
-						a = v + u.imm
-					}
-					if e, o := &c.rt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 {
-						x[u.d] = v
-						x[u.d2] = le.Uint64(e.page[o:])
-						continue
-					}
-				}
-			case uLdSt8X:
-				a := x[u.a] + x[u.b]<<(u.s&63) + u.disp
-				if e := &c.rt[place(a)]; e.tag == a/pageSize && u.d != u.a2 && u.d != u.b2 {
-					v := e.page[a&pageMask]
-					a = x[u.a2] + x[u.b2]<<(u.s2&63) + u.imm
-					if e := &c.wt[place(a)]; e.tag == a/pageSize {
-						x[u.d] = uint64(v)
-						if u.d2 != u.d {
-							v = uint8(x[u.d2])
-						}
-						e.page[a&pageMask] = v
-						continue
-					}
-				}
+				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				goto doLdAddW
 			case uPush2:
 				sp := x[cpu.RSP] - 16
-				if e, o := &c.wt[place(sp)], sp&pageMask; e.tag == sp/pageSize && o <= pageSize-16 {
-					le.PutUint64(e.page[o+8:], x[u.a])
-					le.PutUint64(e.page[o:], x[u.a2])
+				if e := &c.wt[place(sp)]; e.has(sp, 16) {
+					le.PutUint64(e.page[sp&pageMask+8:], x[u.a])
+					le.PutUint64(e.page[sp&pageMask:], x[u.a2])
 					x[cpu.RSP] = sp
 					continue
 				}
 			case uPop2:
 				sp := x[cpu.RSP]
-				if e, o := &c.rt[place(sp)], sp&pageMask; e.tag == sp/pageSize && o <= pageSize-16 {
+				if e := &c.rt[place(sp)]; e.has(sp, 16) {
 					x[cpu.RSP] = sp + 16
-					x[u.d] = le.Uint64(e.page[o:])
-					x[u.d2] = le.Uint64(e.page[o+8:])
+					x[u.d] = le.Uint64(e.page[sp&pageMask:])
+					x[u.d2] = le.Uint64(e.page[sp&pageMask+8:])
 					continue
 				}
 
@@ -550,23 +395,23 @@ next:
 				}
 			case uCall:
 				sp := x[cpu.RSP] - 8
-				if e, o := &c.wt[place(sp)], sp&pageMask; e.tag == sp/pageSize && o <= pageSize-8 {
-					le.PutUint64(e.page[o:], u.imm)
+				if e := &c.wt[place(sp)]; e.has(sp, 8) {
+					le.PutUint64(e.page[sp&pageMask:], u.imm)
 					x[cpu.RSP] = sp
 					goto branch
 				}
 			case uCallR:
 				to, sp := x[u.a], x[cpu.RSP]-8
-				if e, o := &c.wt[place(sp)], sp&pageMask; canonical(to) && e.tag == sp/pageSize && o <= pageSize-8 {
-					le.PutUint64(e.page[o:], u.imm)
+				if e := &c.wt[place(sp)]; canonical(to) && e.has(sp, 8) {
+					le.PutUint64(e.page[sp&pageMask:], u.imm)
 					x[cpu.RSP] = sp
 					c.pc = to
 					goto far
 				}
 			case uRet:
 				sp := x[cpu.RSP]
-				if e, o := &c.rt[place(sp)], sp&pageMask; e.tag == sp/pageSize && o <= pageSize-8 {
-					if to := le.Uint64(e.page[o:]); canonical(to) {
+				if e := &c.rt[place(sp)]; e.has(sp, 8) {
+					if to := le.Uint64(e.page[sp&pageMask:]); canonical(to) {
 						x[cpu.RSP] = sp + u.imm
 						c.pc = to
 						goto far
@@ -598,70 +443,70 @@ next:
 
 			case uCmpJB:
 				v, w := x[u.a], x[u.b]+u.imm
-				c.fr, c.fb, c.lk = v-w, w, u.k
+				c.kept(v-w, w, u.k)
 				if v < w {
 					goto branch
 				}
 				continue
 			case uCmpJAE:
 				v, w := x[u.a], x[u.b]+u.imm
-				c.fr, c.fb, c.lk = v-w, w, u.k
+				c.kept(v-w, w, u.k)
 				if v >= w {
 					goto branch
 				}
 				continue
 			case uCmpJE:
 				v, w := x[u.a], x[u.b]+u.imm
-				c.fr, c.fb, c.lk = v-w, w, u.k
+				c.kept(v-w, w, u.k)
 				if v == w {
 					goto branch
 				}
 				continue
 			case uCmpJNE:
 				v, w := x[u.a], x[u.b]+u.imm
-				c.fr, c.fb, c.lk = v-w, w, u.k
+				c.kept(v-w, w, u.k)
 				if v != w {
 					goto branch
 				}
 				continue
 			case uCmpJBE:
 				v, w := x[u.a], x[u.b]+u.imm
-				c.fr, c.fb, c.lk = v-w, w, u.k
+				c.kept(v-w, w, u.k)
 				if v <= w {
 					goto branch
 				}
 				continue
 			case uCmpJA:
 				v, w := x[u.a], x[u.b]+u.imm
-				c.fr, c.fb, c.lk = v-w, w, u.k
+				c.kept(v-w, w, u.k)
 				if v > w {
 					goto branch
 				}
 				continue
 			case uCmpJL:
 				v, w := x[u.a], x[u.b]+u.imm
-				c.fr, c.fb, c.lk = v-w, w, u.k
+				c.kept(v-w, w, u.k)
 				if int64(v) < int64(w) {
 					goto branch
 				}
 				continue
 			case uCmpJGE:
 				v, w := x[u.a], x[u.b]+u.imm
-				c.fr, c.fb, c.lk = v-w, w, u.k
+				c.kept(v-w, w, u.k)
 				if int64(v) >= int64(w) {
 					goto branch
 				}
 				continue
 			case uCmpJLE:
 				v, w := x[u.a], x[u.b]+u.imm
-				c.fr, c.fb, c.lk = v-w, w, u.k
+				c.kept(v-w, w, u.k)
 				if int64(v) <= int64(w) {
 					goto branch
 				}
 				continue
 			case uCmpJG:
 				v, w := x[u.a], x[u.b]+u.imm
-				c.fr, c.fb, c.lk = v-w, w, u.k
+				c.kept(v-w, w, u.k)
 				if int64(v) > int64(w) {
 					goto branch
 				}
@@ -738,49 +583,49 @@ next:
 				continue
 			case uCmpJN:
 				v, w := x[u.a]&u.disp, (x[u.b]+u.imm)&u.disp
-				c.fr, c.fb, c.lk = (v-w)&u.disp, w, u.k
+				c.kept((v-w)&u.disp, w, u.k)
 				if c.cond(u.s) {
 					goto branch
 				}
 				continue
 			case uTestJE:
 				r := x[u.a] & (x[u.b] + u.imm) & u.disp
-				c.fr, c.fc, c.lk = r, 0, u.k
+				c.result(r, u.k)
 				if r == 0 {
 					goto branch
 				}
 				continue
 			case uTestJNE:
 				r := x[u.a] & (x[u.b] + u.imm) & u.disp
-				c.fr, c.fc, c.lk = r, 0, u.k
+				c.result(r, u.k)
 				if r != 0 {
 					goto branch
 				}
 				continue
 			case uTestJS:
 				r := x[u.a] & (x[u.b] + u.imm) & u.disp
-				c.fr, c.fc, c.lk = r, 0, u.k
+				c.result(r, u.k)
 				if int64(r<<(u.s&63)) < 0 {
 					goto branch
 				}
 				continue
 			case uTestJNS:
 				r := x[u.a] & (x[u.b] + u.imm) & u.disp
-				c.fr, c.fc, c.lk = r, 0, u.k
+				c.result(r, u.k)
 				if int64(r<<(u.s&63)) >= 0 {
 					goto branch
 				}
 				continue
 			case uTestJLE:
 				r := x[u.a] & (x[u.b] + u.imm) & u.disp
-				c.fr, c.fc, c.lk = r, 0, u.k
+				c.result(r, u.k)
 				if int64(r<<(u.s&63)) <= 0 {
 					goto branch
 				}
 				continue
 			case uTestJG:
 				r := x[u.a] & (x[u.b] + u.imm) & u.disp
-				c.fr, c.fc, c.lk = r, 0, u.k
+				c.result(r, u.k)
 				if int64(r<<(u.s&63)) > 0 {
 					goto branch
 				}
@@ -789,7 +634,7 @@ next:
 				v := (x[u.b] + u.imm) & u.disp
 				r := (x[u.a] + v) & u.disp
 				x[u.d] = r
-				c.fr, c.fb, c.lk = r, v, u.k
+				c.kept(r, v, u.k)
 				if r == 0 {
 					goto branch
 				}
@@ -798,34 +643,18 @@ next:
 				v := (x[u.b] + u.imm) & u.disp
 				r := (x[u.a] + v) & u.disp
 				x[u.d] = r
-				c.fr, c.fb, c.lk = r, v, u.k
-				if r != 0 {
-					goto branch
-				}
-				continue
-			case uSubJE:
-				v := (x[u.b] + u.imm) & u.disp
-				r := (x[u.a] - v) & u.disp
-				x[u.d] = r
-				c.fr, c.fb, c.lk = r, v, u.k
-				if r == 0 {
-					goto branch
-				}
-				continue
-			case uSubJNE:
-				v := (x[u.b] + u.imm) & u.disp
-				r := (x[u.a] - v) & u.disp
-				x[u.d] = r
-				c.fr, c.fb, c.lk = r, v, u.k
+				c.kept(r, v, u.k)
 				if r != 0 {
 					goto branch
 				}
 				continue
 			}
-			switch c.step(b, u) {
-			case goesOn:
+		slow:
+			if i = c.step(b, u); i < left {
+				ops = b.ops // not kept across the call, nor is i
 				continue
-			case exits:
+			}
+			if i == exits {
 				return true
 			}
 			if c.stops() {
@@ -835,6 +664,84 @@ next:
 				return true
 			}
 			continue next
+
+		doLd64:
+			if e := &c.rt[place(a)]; e.has(a, 8) {
+				x[u.d] = le.Uint64(e.page[a&pageMask:])
+				continue
+			}
+			goto slow
+		doLdAddW:
+			if e := &c.rt[place(a)]; e.has(a, 4) {
+				v := le.Uint32(e.page[a&pageMask:])
+				x[u.d] = uint64(v)
+				x[u.d2] = uint64(uint32(x[u.a2] + x[u.b2]))
+				continue
+			}
+			goto slow
+		doLd32:
+			if e := &c.rt[place(a)]; e.has(a, 4) {
+				x[u.d] = uint64(le.Uint32(e.page[a&pageMask:]))
+				continue
+			}
+			goto slow
+		doLd16:
+			if e := &c.rt[place(a)]; e.has(a, 2) {
+				x[u.d] = uint64(le.Uint16(e.page[a&pageMask:]))
+				continue
+			}
+			goto slow
+		doLd8:
+			if e := &c.rt[place(a)]; e.tag == a/pageSize {
+				x[u.d] = uint64(e.page[a&pageMask])
+				continue
+			}
+			goto slow
+		doLdS32:
+			if e := &c.rt[place(a)]; e.has(a, 4) {
+				x[u.d] = uint64(int32(le.Uint32(e.page[a&pageMask:])))
+				continue
+			}
+			goto slow
+		doSt64:
+			if e := &c.wt[place(a)]; e.has(a, 8) {
+				le.PutUint64(e.page[a&pageMask:], x[u.d]+u.imm)
+				continue
+			}
+			goto slow
+		doSt32:
+			if e := &c.wt[place(a)]; e.has(a, 4) {
+				le.PutUint32(e.page[a&pageMask:], uint32(x[u.d]+u.imm))
+				continue
+			}
+			goto slow
+		doSt16:
+			if e := &c.wt[place(a)]; e.has(a, 2) {
+				le.PutUint16(e.page[a&pageMask:], uint16(x[u.d]+u.imm))
+				continue
+			}
+			goto slow
+		doSt8:
+			if e := &c.wt[place(a)]; e.tag == a/pageSize {
+				e.page[a&pageMask] = uint8(x[u.d] + u.imm)
+				continue
+			}
+			goto slow
+		doLdV:
+			if e := &c.rt[place(a)]; e.has(a, 16) && a&u.imm == 0 {
+				v := &c.x[u.d&15]
+				v.lo, v.hi = le.Uint64(e.page[a&pageMask:]), le.Uint64(e.page[a&pageMask+8:])
+				continue
+			}
+			goto slow
+		doStV:
+			if e := &c.wt[place(a)]; e.has(a, 16) && a&u.imm == 0 {
+				v := &c.x[u.d&15]
+				le.PutUint64(e.page[a&pageMask:], v.lo)
+				le.PutUint64(e.page[a&pageMask+8:], v.hi)
+				continue
+			}
+			goto slow
 		}
 	far: // to c.pc
 		c.count += b.n
@@ -870,6 +777,12 @@ next:
 		b = n
 	}
 }
+
+// kept keeps what flags are made of: a result and a second operand.
+func (c *core) kept(r, b uint64, k uint8) { c.fr, c.fb, c.lk = r, b, k }
+
+// result keeps what the flags of a logical operation are made of.
+func (c *core) result(r uint64, k uint8) { c.fr, c.fc, c.lk = r, 0, k }
 
 // stops is whether fast has to return before the block at core.pc.
 func (c *core) stops() bool {

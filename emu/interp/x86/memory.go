@@ -26,6 +26,11 @@ type tlbEntry struct {
 // tlb finds pages by their number.
 type tlb [tlbSize]tlbEntry
 
+// has is whether the n bytes at a are in the page.
+func (e *tlbEntry) has(a, n uint64) bool {
+	return e.tag == a/pageSize && a&pageMask <= pageSize-n
+}
+
 // place is where in a tlb the page of an address is. The upper bits count too, as what is
 // used together often lies at round addresses.
 func place(a uint64) uint64 { return (a>>12 ^ a>>22) % tlbSize }

@@ -9,7 +9,6 @@ var (
 	cmpJumps  = [16]opcode{2: uCmpJB, uCmpJAE, uCmpJE, uCmpJNE, uCmpJBE, uCmpJA, 12: uCmpJL, uCmpJGE, uCmpJLE, uCmpJG}
 	testJumps = [16]opcode{4: uTestJE, uTestJNE, 8: uTestJS, uTestJNS, 14: uTestJLE, uTestJG}
 	addJumps  = [16]opcode{4: uAddJE, uAddJNE}
-	subJumps  = [16]opcode{4: uSubJE, uSubJNE}
 )
 
 // optimise makes fewer and cheaper uops of a block's.
@@ -36,6 +35,9 @@ func optimise(list []draft) []uop {
 	ops := make([]uop, len(joined))
 	for i := range joined {
 		ops[i] = joined[i].uop
+		if u := &ops[i]; !u.branches() {
+			u.n = uint8(i)
+		}
 	}
 	return ops
 }
@@ -107,6 +109,11 @@ func makeUp(list []draft) bool {
 	return true
 }
 
+// branches is whether a uop has the address where it branches to.
+func (u *uop) branches() bool {
+	return u.op == uGoOn || u.op >= uJmp && u.op != uJmpR && u.op != uCallR && u.op != uRet
+}
+
 // access is whether a uop can fault.
 func (u *uop) access() bool { return u.op >= uLd64 && u.op <= uPop2 }
 
@@ -131,7 +138,7 @@ var joins = map[[2]opcode]opcode{
 	{uXorW, uAndW}: uXorAndW, {uAndW, uXorW}: uAndXorW, {uXorW, uAddW}: uXorAddW, {uXorIW, uAndW}: uXorIAndW,
 	{uAndAddW, uAddW}: uAndAddAddW, {uAddAddW, uAddW}: uAdd3W,
 	{uAndI, uShrV}: uAndShrV, {uAndI, uShlV}: uAndShlV, {uAddI, uAddI}: uAddAddI,
-	{uMov, uAdd}: uMovAdd, {uLd8X, uSt8X}: uLdSt8X, {uLd64, uLd64}: uLd2,
+	{uMov, uAdd}:  uMovAdd,
 	{uLd64, uAdd}: uLdAdd, {uLd32, uAddW}: uLdAddW, {uLd32X, uAddW}: uLdXAddW,
 	{uPush, uPush}: uPush2, {uPop, uPop}: uPop2,
 }
@@ -178,14 +185,8 @@ pairs:
 		u.d3, u.a3, u.b3, u.s3 = v.d, v.a, v.d2, v.a2
 		u.op = op
 		return true
-	case uAddAddI, uLd2, uLdSt8X:
-		if op == uAddAddI {
-			u.disp = v.imm
-		} else if v.imm != 0 {
-			return false
-		} else {
-			u.imm = v.disp
-		}
+	case uAddAddI:
+		u.disp = v.imm
 	case uRolRolXorW, uAndAddAddW, uAdd3W:
 		u.d3, u.a3, u.b3 = v.d, v.a, v.b
 		u.op = op
@@ -228,8 +229,6 @@ func joinJump(d, jump *draft) bool {
 		op = testJumps[cc]
 	case uAddF:
 		op = addJumps[cc]
-	case uSubF:
-		op = subJumps[cc]
 	}
 	if op == uFn || jump.op != uJcc && jump.op != uJZ && jump.op != uJNZ {
 		return false

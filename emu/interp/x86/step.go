@@ -2,19 +2,68 @@
 
 package x86
 
-// What follows a step.
+import "math/bits"
+
+// What step returns if the next uop is not what follows.
 const (
-	goesOn = iota // the next uop
-	left          // the block at core.pc
-	exits         // the end of fast, with core.exit
+	left  = 1<<8 + iota // core.pc has where to go on
+	exits               // core.exit is an exit
 )
 
 // step does what the loop of fast does not do itself: what is rarer, and by their
 // handlers instructions that have no uop, or one that has not done it. It is apart so
-// that the loop calls from one place only, which keeps more of it in registers.
-func (c *core) step(b *block, u *uop) int {
-	x := &c.r
+// that the loop calls from one place only, which keeps more of it in registers. It returns
+// the number of the uop in its block.
+func (c *core) step(b *block, u *uop) uint {
+	x, at := &c.r, uint(u.n)
 	switch u.op {
+	case uMulF:
+		v, w := x[u.a]&u.disp, (x[u.b]+u.imm)&u.disp
+		r := v * w & u.disp
+		x[u.d] = r
+		c.fr, c.fb, c.fc, c.lk = r, v, w, u.k
+		return at
+	case uOrF:
+		r := (x[u.a] | (x[u.b] + u.imm)) & u.disp
+		x[u.d] = r
+		c.fr, c.fc, c.lk = r, 0, u.k
+		return at
+	case uXorF:
+		r := (x[u.a] ^ (x[u.b] + u.imm)) & u.disp
+		x[u.d] = r
+		c.fr, c.fc, c.lk = r, 0, u.k
+		return at
+	case uBswap:
+		x[u.d] = bits.ReverseBytes64(x[u.a])
+		return at
+	case uBswapW:
+		x[u.d] = uint64(bits.ReverseBytes32(uint32(x[u.a])))
+		return at
+	case uSarV:
+		x[u.d] = uint64(int64(x[u.a]) >> (x[u.b] & 63))
+		return at
+	case uSarVW:
+		x[u.d] = uint64(uint32(int32(x[u.a]) >> (x[u.b] & 31)))
+		return at
+	case uShlF:
+		v := x[u.a] & u.disp
+		r := v << (u.s & 63) & u.disp
+		x[u.d] = r
+		c.fr, c.fb, c.fc, c.lk = r, v, uint64(u.s), u.k
+		return at
+	case uMovAdd:
+		x[u.d] = x[u.a]
+		x[u.d2] = x[u.a2] + x[u.b2]
+		return at
+	case uShlVW:
+		x[u.d] = uint64(uint32(x[u.a]) << (x[u.b] & 31))
+		return at
+	case uShrVW:
+		x[u.d] = uint64(uint32(x[u.a]) >> (x[u.b] & 31))
+		return at
+	case uMulW:
+		x[u.d] = uint64(uint32(x[u.a]) * uint32(x[u.b]+u.imm))
+		return at
 	case uIncF, uDecF:
 		v, one := x[u.a], u.disp
 		if u.op == uIncF {
@@ -27,41 +76,41 @@ func (c *core) step(b *block, u *uop) int {
 		}
 		x[u.d] = r
 		c.fr, c.lk = r, u.k
-		return goesOn
+		return at
 	case uSarF:
 		c.sar(u, uint64(u.s))
-		return goesOn
+		return at
 	case uSarVF:
 		n := x[u.b] & 63
 		if u.disp>>32 == 0 {
 			n &= 31
 		}
 		c.sar(u, n)
-		return goesOn
+		return at
 	case uCarry:
 		x[u.d] = c.alu(u.k, u.s, x[u.a]&u.disp, (x[u.b]+u.imm)&u.disp)
-		return goesOn
+		return at
 	case uCmov:
 		v := x[u.d]
 		if c.cond(u.k) {
 			v = x[u.a]
 		}
 		x[u.d] = v & u.disp
-		return goesOn
+		return at
 	case uSetcc:
 		x[u.d] = x[u.d]&^0xff | b2u(c.cond(u.k))
-		return goesOn
+		return at
 	case uRmw64:
 		a := x[u.a] + u.disp
 		if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 && c.rt[place(a)].tag == a/pageSize {
 			le.PutUint64(e.page[o:], c.alu(u.k, 3, le.Uint64(e.page[o:]), x[u.d]+u.imm))
-			return goesOn
+			return at
 		}
 	case uRmw32:
 		a := x[u.a] + u.disp
 		if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 && c.rt[place(a)].tag == a/pageSize {
 			le.PutUint32(e.page[o:], uint32(c.alu(u.k, 2, uint64(le.Uint32(e.page[o:])), uint64(uint32(x[u.d]+u.imm)))))
-			return goesOn
+			return at
 		}
 	}
 	if u.last != nil {
@@ -75,8 +124,10 @@ func (c *core) step(b *block, u *uop) int {
 		}
 	} else if u.many || b.pc == dropped {
 		c.count += uint64(in.n) + 1
+	} else if u.op == uCall {
+		return left - 1 // behind all others
 	} else {
-		return goesOn
+		return at
 	}
 	c.budget -= int64(c.count - was)
 	return left

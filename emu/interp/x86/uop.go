@@ -15,7 +15,7 @@ type uop struct {
 	d2, a2, b2, s2 uint8
 	d3, a3, b3, s3 uint8
 
-	n uint8 // instructions of the block that are done when it branches
+	n uint8 // instructions of the block that are done when it branches, or the uop's number
 
 	imm  uint64
 	disp uint64 // of the memory operand, or a mask
@@ -156,8 +156,6 @@ const (
 	uLdAdd
 	uLdAddW
 	uLdXAddW
-	uLd2
-	uLdSt8X
 
 	uJmp
 	uJmpR
@@ -198,8 +196,6 @@ const (
 	uTestJG
 	uAddJE
 	uAddJNE
-	uSubJE
-	uSubJNE
 )
 
 // draft is a uop with what the block builder has to know.
