@@ -417,11 +417,6 @@ next:
 						goto far
 					}
 				}
-			case uJcc:
-				if c.cond(u.k) {
-					goto branch
-				}
-				continue
 			case uJZ:
 				z := c.fr == 0
 				if c.lk == lkNone {
@@ -578,13 +573,6 @@ next:
 				v, w := uint32(x[u.a]), uint32(x[u.b]+u.imm)
 				c.fr, c.fb, c.lk = uint64(v-w), uint64(w), u.k
 				if int32(v) > int32(w) {
-					goto branch
-				}
-				continue
-			case uCmpJN:
-				v, w := x[u.a]&u.disp, (x[u.b]+u.imm)&u.disp
-				c.kept((v-w)&u.disp, w, u.k)
-				if c.cond(u.s) {
 					goto branch
 				}
 				continue

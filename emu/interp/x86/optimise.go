@@ -35,8 +35,8 @@ func optimise(list []draft) []uop {
 	ops := make([]uop, len(joined))
 	for i := range joined {
 		ops[i] = joined[i].uop
-		if u := &ops[i]; !u.branches() {
-			u.n = uint8(i)
+		if ops[i].op != uMov4W { // which has no place for it, nor needs it
+			ops[i].s3 = uint8(i)
 		}
 	}
 	return ops
@@ -107,11 +107,6 @@ func makeUp(list []draft) bool {
 		}
 	}
 	return true
-}
-
-// branches is whether a uop has the address where it branches to.
-func (u *uop) branches() bool {
-	return u.op == uGoOn || u.op >= uJmp && u.op != uJmpR && u.op != uCallR && u.op != uRet
 }
 
 // access is whether a uop can fault.

@@ -15,7 +15,7 @@ const (
 // that the loop calls from one place only, which keeps more of it in registers. It returns
 // the number of the uop in its block.
 func (c *core) step(b *block, u *uop) uint {
-	x, at := &c.r, uint(u.n)
+	x, at := &c.r, uint(u.s3)
 	switch u.op {
 	case uMulF:
 		v, w := x[u.a]&u.disp, (x[u.b]+u.imm)&u.disp
@@ -64,6 +64,20 @@ func (c *core) step(b *block, u *uop) uint {
 	case uMulW:
 		x[u.d] = uint64(uint32(x[u.a]) * uint32(x[u.b]+u.imm))
 		return at
+	case uJcc, uCmpJN:
+		cc := u.k
+		if u.op == uCmpJN {
+			v, w := x[u.a]&u.disp, (x[u.b]+u.imm)&u.disp
+			c.kept((v-w)&u.disp, w, u.k)
+			cc = u.s
+		}
+		if !c.cond(cc) {
+			return at
+		}
+		c.count += uint64(u.n)
+		c.budget -= int64(u.n)
+		c.pc = u.to
+		return left
 	case uIncF, uDecF:
 		v, one := x[u.a], u.disp
 		if u.op == uIncF {
@@ -124,8 +138,6 @@ func (c *core) step(b *block, u *uop) uint {
 		}
 	} else if u.many || b.pc == dropped {
 		c.count += uint64(in.n) + 1
-	} else if u.op == uCall {
-		return left - 1 // behind all others
 	} else {
 		return at
 	}

@@ -11,11 +11,11 @@ type uop struct {
 	k       uint8 // what it leaves in core.lk, or an operation
 	many    bool  // it is not one whole instruction, and in the first of them
 
-	// of what is joined to it
+	// of what is joined to it; in s3 is the uop's number in its block
 	d2, a2, b2, s2 uint8
 	d3, a3, b3, s3 uint8
 
-	n uint8 // instructions of the block that are done when it branches, or the uop's number
+	n uint8 // instructions of the block that are done when it branches
 
 	imm  uint64
 	disp uint64 // of the memory operand, or a mask
