@@ -16,6 +16,7 @@ import (
 type composer struct {
 	*rand.Rand
 	code []byte
+	far  int // of how many accesses one is where no memory is
 }
 
 func (c *composer) emit(b ...byte) { c.code = append(c.code, b...) }
@@ -40,7 +41,7 @@ func (c *composer) op(mem bool, reg byte, opcode ...byte) {
 	}
 	base := [...]byte{5, 6, 7}[c.IntN(3)]
 	at := uint32(c.IntN(0x800))
-	if c.IntN(150) == 0 {
+	if c.IntN(c.far) == 0 {
 		at += 0x10000
 	}
 	c.emit(rex)
@@ -116,8 +117,8 @@ func (c *composer) instruction() {
 func TestBlocks(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	kinds := map[cpu.Kind]int{}
-	for round := range 3000 {
-		c := composer{Rand: r}
+	for round := range 5000 {
+		c := composer{Rand: r, far: []int{150, 8}[r.IntN(2)]}
 		var jumps []int
 		for range 3 + r.IntN(3) {
 			for range r.IntN(12) {
@@ -125,6 +126,10 @@ func TestBlocks(t *testing.T) {
 			}
 			if r.IntN(5) == 0 {
 				c.emit(0xeb, 0) // jmp
+			}
+			if r.IntN(4) == 0 {
+				c.op(false, c.reg(), [...]byte{0x39, 0x85, 0x3b}[r.IntN(3)])
+				c.op(true, c.reg(), 0x88|byte(r.IntN(2)))
 			}
 			if r.IntN(6) == 0 { // into an instruction, often
 				c.emit(0x70|byte(r.IntN(16)), byte(r.IntN(6)))

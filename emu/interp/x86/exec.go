@@ -215,8 +215,9 @@ next:
 				x[u.d2] = uint64(bits.RotateLeft32(uint32(x[u.a2]), int(u.s2)))
 				continue
 			case uRolXorW:
-				x[u.d] = uint64(bits.RotateLeft32(uint32(x[u.a]), int(u.s)))
-				x[u.d2] = uint64(uint32(x[u.a2] ^ x[u.b2]))
+				v := bits.RotateLeft32(uint32(x[u.a]), int(u.s))
+				x[u.d] = uint64(v)
+				x[u.d2] = uint64(v ^ uint32(x[u.b2]))
 				continue
 			case uRolRolXorW:
 				x[u.d] = uint64(bits.RotateLeft32(uint32(x[u.a]), int(u.s)))
@@ -224,32 +225,38 @@ next:
 				x[u.d3] = uint64(uint32(x[u.a3] ^ x[u.b3]))
 				continue
 			case uShrXorW:
-				x[u.d] = uint64(uint32(x[u.a]) >> (u.s & 31))
-				x[u.d2] = uint64(uint32(x[u.a2] ^ x[u.b2]))
+				v := uint32(x[u.a]) >> (u.s & 31)
+				x[u.d] = uint64(v)
+				x[u.d2] = uint64(v ^ uint32(x[u.b2]))
 				continue
 			case uAddAddW:
 				x[u.d] = uint64(uint32(x[u.a] + x[u.b]))
 				x[u.d2] = uint64(uint32(x[u.a2] + x[u.b2]))
 				continue
 			case uAndAddW:
-				x[u.d] = uint64(uint32(x[u.a] & x[u.b]))
-				x[u.d2] = uint64(uint32(x[u.a2] + x[u.b2]))
+				v := uint32(x[u.a] & x[u.b])
+				x[u.d] = uint64(v)
+				x[u.d2] = uint64(v + uint32(x[u.b2]))
 				continue
 			case uXorAndW:
-				x[u.d] = uint64(uint32(x[u.a] ^ x[u.b]))
-				x[u.d2] = uint64(uint32(x[u.a2] & x[u.b2]))
+				v := uint32(x[u.a] ^ x[u.b])
+				x[u.d] = uint64(v)
+				x[u.d2] = uint64(v & uint32(x[u.b2]))
 				continue
 			case uAndXorW:
-				x[u.d] = uint64(uint32(x[u.a] & x[u.b]))
-				x[u.d2] = uint64(uint32(x[u.a2] ^ x[u.b2]))
+				v := uint32(x[u.a] & x[u.b])
+				x[u.d] = uint64(v)
+				x[u.d2] = uint64(v ^ uint32(x[u.b2]))
 				continue
 			case uXorAddW:
-				x[u.d] = uint64(uint32(x[u.a] ^ x[u.b]))
-				x[u.d2] = uint64(uint32(x[u.a2] + x[u.b2]))
+				v := uint32(x[u.a] ^ x[u.b])
+				x[u.d] = uint64(v)
+				x[u.d2] = uint64(v + uint32(x[u.b2]))
 				continue
 			case uXorIAndW:
-				x[u.d] = uint64(uint32(x[u.a] ^ u.imm))
-				x[u.d2] = uint64(uint32(x[u.a2] & x[u.b2]))
+				v := uint32(x[u.a] ^ u.imm)
+				x[u.d] = uint64(v)
+				x[u.d2] = uint64(v & uint32(x[u.b2]))
 				continue
 
 			case uAndAddAddW:

@@ -15,7 +15,10 @@ var (
 func optimise(list []draft) []uop {
 	n := 0
 	for i := range list {
-		if i == 0 || !joinJump(&list[n-1], &list[i]) {
+		if n > 1 && list[i].flags == flagsRead && list[i].op >= uJcc && list[i].op <= uJNZ {
+			delay(list[n-2 : n])
+		}
+		if n == 0 || !joinJump(&list[n-1], &list[i]) {
 			list[n] = list[i]
 			n++
 		}
@@ -54,7 +57,7 @@ func quieten(list []draft) {
 				live = false
 			}
 			if d.access() {
-				access = true
+				access = access || d.last == nil
 			} else {
 				live = true
 			}
@@ -77,6 +80,9 @@ func quieten(list []draft) {
 // are written again, if they find all that its flags depend on.
 func makeUp(list []draft) bool {
 	u := list[0].uop
+	if u.d == regTemp { // it may be joined to what takes it from there
+		return false
+	}
 	switch u.op {
 	case uAddF, uSubF:
 		if u.b == u.d {
@@ -102,7 +108,7 @@ func makeUp(list []draft) bool {
 		}
 	}
 	for i := range list[1:n] {
-		if d := &list[1+i]; d.access() {
+		if d := &list[1+i]; d.access() && d.last == nil {
 			d.last = &u
 		}
 	}
@@ -180,6 +186,13 @@ pairs:
 		u.d3, u.a3, u.b3, u.s3 = v.d, v.a, v.d2, v.a2
 		u.op = op
 		return true
+	case uRolXorW, uShrXorW, uAndAddW, uXorAndW, uAndXorW, uXorAddW, uXorIAndW:
+		if v.b == u.d {
+			v.a, v.b = v.b, v.a
+		}
+		if v.a != u.d {
+			return false
+		}
 	case uAddAddI:
 		u.disp = v.imm
 	case uRolRolXorW, uAndAddAddW, uAdd3W:
@@ -208,6 +221,17 @@ func (u *uop) narrow() bool {
 		return u.disp>>32 == 0
 	}
 	return false
+}
+
+// delay swaps a comparison with the store behind it, so that the jump that follows can be joined
+// to it. The store notes what the flags are before it.
+func delay(pair []draft) {
+	compare, store := &pair[0], &pair[1]
+	if (compare.op == uCmpF || compare.op == uTestF) && store.op >= uSt64 && store.op <= uSt8X {
+		u := compare.uop
+		store.last = &u
+		*compare, *store = *store, *compare
+	}
 }
 
 // joinJump makes what sets the flags of a conditional jump do the jump too, if it can.

@@ -145,14 +145,19 @@ func (c *core) step(b *block, u *uop) uint {
 	return left
 }
 
-// restore leaves the flags of a uop that was executed without them. Its result and its second
-// operand are still in their registers.
+// restore leaves the flags of a uop that was executed without them, or later. What it takes is
+// still in registers.
 func (c *core) restore(u *uop) {
-	c.fr, c.lk = c.r[u.d]&u.disp, u.k
-	if u.op == uAddF || u.op == uSubF {
-		c.fb = (c.r[u.b] + u.imm) & u.disp
-	} else {
-		c.fc = 0
+	v := (c.r[u.b] + u.imm) & u.disp
+	switch u.op {
+	case uAddF, uSubF:
+		c.kept(c.r[u.d]&u.disp, v, u.k)
+	case uCmpF:
+		c.kept((c.r[u.a]-v)&u.disp, v, u.k)
+	case uTestF:
+		c.result(c.r[u.a]&v, u.k)
+	default:
+		c.result(c.r[u.d]&u.disp, u.k)
 	}
 }
 
