@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	maxBlock    = 64 // instructions in a block
-	maxBranches = 6
+	maxBlock    = 64      // instructions in a block
+	maxBranches = 6       // jumps in a block before its end
 	maxCached   = 1 << 18 // instructions decoded; then all blocks are dropped
 	recentSize  = 4096
 	lineShift   = 6 // code in a page is noted by lines of 64 bytes
