@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -139,9 +140,106 @@ func BenchmarkInterpretedUKI(b *testing.B) {
 		b.Log(err)
 		return
 	}
-	theirs := firmwareTime(b, image)
+	esp := filepath.Join(b.TempDir(), "esp")
+	boot := filepath.Join(esp, "EFI/BOOT")
+	if err := errors.Join(os.MkdirAll(boot, 0o755), os.WriteFile(filepath.Join(boot, "BOOTX64.EFI"), image, 0o644)); err != nil {
+		b.Fatal(err)
+	}
+	theirs := firmwareTime(b, esp)
 	b.ReportMetric(theirs.Seconds(), "qemu-cpu-s")
 	b.ReportMetric(ours.Seconds()/float64(b.N)/theirs.Seconds(), "x-qemu")
+}
+
+// BenchmarkGRUB takes GRUB from a folder through its configuration to its kernel's
+// ExitBootServices, and QEMU with OVMF to the kernel's first line; x-qemu is the
+// ratio of processor times.
+func BenchmarkGRUB(b *testing.B) {
+	esp := emutest.Corpus(b, "trixie/amd64/esp-grub")
+	engine := emutest.Engine(b, cpu.AMD64)
+	times := func() time.Duration { return ownTime(b) + childTime(b) }
+	var ours time.Duration
+	for b.Loop() {
+		before := times()
+		managed(b, engine, emu.BootManagerOptions{}, protocols.Platform{Volume: os.DirFS(esp), MakeDisk: true}).Close()
+		ours += times() - before
+	}
+	b.ReportMetric(ours.Seconds()/float64(b.N), "cpu-s/op")
+	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
+		b.Log(err)
+		return
+	}
+	theirs := firmwareTime(b, esp)
+	b.ReportMetric(theirs.Seconds(), "qemu-cpu-s")
+	b.ReportMetric(ours.Seconds()/float64(b.N)/theirs.Seconds(), "x-qemu")
+}
+
+// managed boots what the boot manager finds, which must exit boot services.
+func managed(b *testing.B, engine cpu.New, opts emu.BootManagerOptions, platform protocols.Platform) *emu.Handoff {
+	b.Helper()
+	m, err := emu.Open(emu.Config{Arch: cpu.AMD64, Engine: engine, Clock: emu.VirtualClock(time.Unix(0, 0))})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := platform.Install(m); err != nil {
+		b.Fatal(err)
+	}
+	h, err := m.BootManager(context.Background(), opts)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return h
+}
+
+// firstMenu is a console that notes when a word is first on it.
+type firstMenu struct {
+	word string
+	seen []byte
+	at   time.Time
+}
+
+func (f *firstMenu) Write(p []byte) (int, error) {
+	if f.at.IsZero() {
+		if f.seen = append(f.seen, p...); bytes.Contains(f.seen, []byte(f.word)) {
+			f.at = time.Now()
+		}
+	}
+	return len(p), nil
+}
+
+// BenchmarkMenu is the time from opening a machine to the menu of systemd-boot and of
+// GRUB.
+func BenchmarkMenu(b *testing.B) {
+	kernel, err := os.ReadFile(emutest.Corpus(b, "trixie/amd64/vmlinuz"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	engine := emutest.Engine(b, cpu.AMD64)
+	for name, loader := range map[string]struct{ program, config, text string }{
+		"systemd-boot": {"systemd-boot.efi", "loader/entries/one.conf", "title The kernel\nlinux /vmlinuz\n"},
+		"GRUB":         {"grub.efi", "EFI/debian/grub.cfg", "set timeout=1\nmenuentry \"The kernel\" {\n linux /vmlinuz\n}\n"},
+	} {
+		program, err := os.ReadFile(emutest.Corpus(b, "trixie/amd64/"+loader.program))
+		if err != nil {
+			b.Fatal(err)
+		}
+		volume := fstest.MapFS{
+			"EFI/BOOT/BOOTX64.EFI": {Data: program}, "vmlinuz": {Data: kernel}, loader.config: {Data: []byte(loader.text)},
+			"loader/loader.conf": {Data: []byte("timeout 1\n")},
+		}
+		b.Run(name, func(b *testing.B) {
+			var took time.Duration
+			for b.Loop() {
+				console := &firstMenu{word: "The kernel"}
+				start := time.Now()
+				managed(b, engine, emu.BootManagerOptions{}, protocols.Platform{Volume: volume, MakeDisk: true, Out: console}).Close()
+				if console.at.IsZero() {
+					b.Fatalf("no menu:\n%s", console.seen)
+				}
+				took += console.at.Sub(start)
+			}
+			b.ReportMetric(took.Seconds()*1e3/float64(b.N), "ms/menu")
+		})
+	}
 }
 
 // ownTime is the processor time of this process.
@@ -153,13 +251,8 @@ func ownTime(b *testing.B) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// firmwareTime is the processor time of QEMU until the kernel of an image speaks.
-func firmwareTime(b *testing.B, image []byte) time.Duration {
-	esp := filepath.Join(b.TempDir(), "esp")
-	boot := filepath.Join(esp, "EFI/BOOT")
-	if err := errors.Join(os.MkdirAll(boot, 0o755), os.WriteFile(filepath.Join(boot, "BOOTX64.EFI"), image, 0o644)); err != nil {
-		b.Fatal(err)
-	}
+// firmwareTime is the processor time of QEMU until the kernel of a volume speaks.
+func firmwareTime(b *testing.B, esp string) time.Duration {
 	ctx, cancel := context.WithTimeout(b.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-m", "1024",
