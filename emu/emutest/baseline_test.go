@@ -224,6 +224,12 @@ func baselines(t *testing.T) []*baseline {
 			if arch == "" {
 				menu := systemdBoot(t, w, suite.name).text("loader/loader.conf", "timeout 1\ndefault uki.efi\n")
 				add(strings.Replace(suite.stub, "stub", "boot", 1), func() emutest.Program { return emutest.Program{Volume: menu.files} })
+				grub := grubVolume(t, w, suite.name).text("EFI/debian/grub.cfg", strings.Replace(grubMenu, "timeout=5", "timeout=0", 1))
+				add(grubs[suite.name], func() emutest.Program { return emutest.Program{Volume: grub.files} })
+				if suite.name == "trixie" {
+					shim := newMedium(t, w, suite.name).copies("esp-grub", ".")
+					add("shim 16.1", func() emutest.Program { return emutest.Program{Volume: shim.files} })
+				}
 			}
 		}
 	}
