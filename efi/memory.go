@@ -68,6 +68,13 @@ const (
 	MemoryRuntime      MemoryAttribute = 1 << 63
 )
 
+func (a MemoryAttribute) String() string {
+	return flagString(uint64(a), []string{
+		0: "UC", 1: "WC", 2: "WT", 3: "WB", 4: "UCE", 12: "WP", 13: "RP", 14: "XP", 15: "NV",
+		16: "MORE_RELIABLE", 17: "RO", 18: "SP", 19: "CPU_CRYPTO", 63: "RUNTIME",
+	})
+}
+
 // AllocateType is an EFI_ALLOCATE_TYPE (§7.2.1).
 type AllocateType uint32
 

@@ -4,6 +4,7 @@ package emu
 
 import (
 	"fmt"
+	"reflect"
 	"strconv"
 
 	"github.com/uefiexec/uefiexec/efi"
@@ -117,7 +118,7 @@ func (m *Machine) valueText(value any) string {
 	case fmt.Stringer:
 		return value.String()
 	}
-	return fmt.Sprintf("%+v", value)[1:]
+	return fmt.Sprintf("%+v", reflect.ValueOf(value).Elem().Interface())
 }
 
 // describe names a handle by its image or device path.

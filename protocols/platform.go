@@ -71,7 +71,7 @@ func DefaultDisk() efi.DevicePath {
 // Install installs the devices and returns the volume's handle, 0 if there is
 // none.
 func (p Platform) Install(m *emu.Machine) (volume efi.Handle, err error) {
-	if _, err := m.Install(0, DevicePathToText(), DevicePathFromText(), DevicePathUtilities(), RNG()); err != nil {
+	if _, err := m.Install(0, DevicePathToText(), DevicePathFromText(), DevicePathUtilities(), RNG(), MemoryAttribute()); err != nil {
 		return 0, err
 	}
 	if _, err := m.Install(0, UnicodeCollation()...); err != nil {

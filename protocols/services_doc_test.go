@@ -41,6 +41,7 @@ var documented = []struct {
 	{"blockIO2Protocol", "§13.10", &blockIO2Protocol},
 	{"unicodeCollationProtocol", "§21.1", &unicodeCollationProtocol},
 	{"rngProtocol", "§37.5", &rngProtocol},
+	{"memoryAttributeProtocol", "§37.7", &memoryAttributeProtocol},
 }
 
 // declared finds the variables of the package that hold rows, and the comment of each.

@@ -57,7 +57,11 @@ const fiveLevels = "BootServices.AllocatePages(type=MaxAddress, memoryType=Loade
 func departure(ours, native []string) string {
 	for i, line := range native {
 		if i < len(ours) && ours[i] != line && strings.Contains(line, fiveLevels) {
-			native = slices.Delete(slices.Clone(native), i, i+1)
+			end := i + 1
+			for end < len(native) && strings.Contains(native[end], "…MemoryAttribute.") {
+				end++ // of these pages
+			}
+			native = slices.Delete(slices.Clone(native), i, end)
 			break
 		}
 	}
