@@ -81,7 +81,7 @@ func (k Kexec) run(e Entry, host *kexec.Host) (*emu.Handoff, error) {
 	if err := host.Prepare(m); err != nil {
 		return nil, err
 	}
-	volume, err := protocols.Platform{In: k.In, Out: k.Out, Volume: e.Volume.FS, FrameBuffer: (*protocols.FrameBuffer)(host.FrameBuffer)}.Install(m)
+	volume, err := protocols.Platform{In: k.In, Out: k.Out, Volume: e.Volume.FS, MakeDisk: e.Volume.FS != nil, FrameBuffer: (*protocols.FrameBuffer)(host.FrameBuffer)}.Install(m)
 	if err != nil {
 		return nil, err
 	}
