@@ -6,16 +6,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"reflect"
 	"regexp"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +22,6 @@ import (
 	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu/cpu"
 	"github.com/uefiexec/uefiexec/emu/mem"
-	"github.com/uefiexec/uefiexec/emu/ptrace"
 )
 
 // Memory of the differential test.
@@ -512,35 +508,8 @@ func undefinedFlags(d *decoded, code []byte, count uint64) uint64 {
 }
 
 func TestDifferential(t *testing.T) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	native, err := newMachine(ptrace.New)
-	if errors.Is(err, cpu.ErrNotSupported) {
-		if os.Getenv("UEFIEXEC_NOSKIP") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer native.close()
-	ours, err := newMachine(New)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ours.close()
-
-	seed, rounds := uint64(1), 16700
-	if s := os.Getenv("X86_SEED"); s != "" {
-		seed, _ = strconv.ParseUint(s, 10, 64)
-	}
-	if s := os.Getenv("X86_ROUNDS"); s != "" {
-		rounds, _ = strconv.Atoi(s)
-	}
-	if testing.Short() {
-		rounds = 400
-	}
+	native, ours := pair(t)
+	seed, rounds := chosen(16700, 400)
 	g, rows := generator{rand.New(rand.NewPCG(seed, 7))}, newCoverage()
 	total, faults, failed := 0, 0, 0
 	seen := map[string]int{}

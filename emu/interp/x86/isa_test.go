@@ -141,13 +141,7 @@ func (g generator) rareCase(i int) (diffCase, bool) {
 // TestRare compares instructions that TestDifferential seldom makes with the processor.
 func TestRare(t *testing.T) {
 	native, ours := pair(t)
-	seed, rounds := uint64(1), 20
-	if s := os.Getenv("X86_SEED"); s != "" {
-		seed, _ = strconv.ParseUint(s, 10, 64)
-	}
-	if s := os.Getenv("X86_ROUNDS"); s != "" {
-		rounds, _ = strconv.Atoi(s)
-	}
+	seed, rounds := chosen(20, 20)
 	g := generator{rand.New(rand.NewPCG(seed, 42))}
 	for i, row := range rare {
 		total := 0
@@ -223,6 +217,22 @@ func TestLock(t *testing.T) {
 	if total < 10000 {
 		t.Errorf("%d instructions", total)
 	}
+}
+
+// chosen are the seed and the number of rounds of a test: by X86_SEED and X86_ROUNDS,
+// or the usual ones.
+func chosen(usual, short int) (seed uint64, rounds int) {
+	seed, rounds = 1, usual
+	if testing.Short() {
+		rounds = short
+	}
+	if s := os.Getenv("X86_SEED"); s != "" {
+		seed, _ = strconv.ParseUint(s, 10, 64)
+	}
+	if s := os.Getenv("X86_ROUNDS"); s != "" {
+		rounds, _ = strconv.Atoi(s)
+	}
+	return seed, rounds
 }
 
 // pair is the processor and the interpreter.

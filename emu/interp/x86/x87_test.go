@@ -4,19 +4,14 @@ package x86
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"runtime"
-	"strconv"
 	"testing"
 	"time"
 
 	"golang.org/x/arch/x86/x86asm"
 
 	"github.com/uefiexec/uefiexec/emu/cpu"
-	"github.com/uefiexec/uefiexec/emu/ptrace"
 )
 
 // Where states of the x87 lie that are loaded, and the one that comes out.
@@ -201,35 +196,8 @@ func (g generator) x87Program() *program {
 // TestX87 compares instructions of the x87 and MMX, in random states, with the
 // processor: registers and status come out by fxsave.
 func TestX87(t *testing.T) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	native, err := newMachine(ptrace.New)
-	if errors.Is(err, cpu.ErrNotSupported) {
-		if os.Getenv("UEFIEXEC_NOSKIP") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer native.close()
-	ours, err := newMachine(New)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ours.close()
-
-	seed, rounds := uint64(1), 2000
-	if s := os.Getenv("X86_SEED"); s != "" {
-		seed, _ = strconv.ParseUint(s, 10, 64)
-	}
-	if s := os.Getenv("X86_ROUNDS"); s != "" {
-		rounds, _ = strconv.Atoi(s)
-	}
-	if testing.Short() {
-		rounds = 200
-	}
+	native, ours := pair(t)
+	seed, rounds := chosen(2000, 200)
 	save := diffCase{code: []byte{0x48, 0x0f, 0xae, 0x04, 0x25}} // fxsave64
 	save.code = binary.LittleEndian.AppendUint32(save.code, uint32(diffData)+x87Out)
 	first := diffCase{code: []byte{0x48, 0x0f, 0xae, 0x0c, 0x25}} // fxrstor64
