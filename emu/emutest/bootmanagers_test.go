@@ -22,6 +22,7 @@ import (
 const (
 	keyDown  = "\x1b[B"
 	keyEnter = "\r"
+	keyCtrlB = "\x02"
 )
 
 // medium is the volume of a test: files of the corpus, by their names on the volume,
@@ -246,8 +247,12 @@ var tools = []tool{
 		says: "In the script", exits: true, result: "runs autoexec.ipxe from the volume, and returns",
 	},
 	{
-		file: "ipxe.efi", name: "iPXE 1.0", suites: "bookworm/amd64",
-		says: "Press Ctrl-B for the iPXE command line", exits: true, status: efi.DeviceError, result: "offers its prompt, finds no network, returns",
+		file: "ipxe.efi", name: "iPXE 1.21.1, without a volume", suites: "trixie/amd64", keys: keyCtrlB + "exit" + keyEnter,
+		says: "iPXE> exit", exits: true, result: "its prompt, by Ctrl-B; left by exit",
+	},
+	{
+		file: "ipxe.efi", name: "iPXE 1.0", suites: "bookworm/amd64", keys: keyCtrlB + "exit" + keyEnter,
+		says: "iPXE> exit", exits: true, result: "its prompt, by Ctrl-B; left by exit",
 	},
 }
 

@@ -3,6 +3,7 @@
 package emutest_test
 
 import (
+	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -58,7 +59,7 @@ const usesHeading = "\n## What they ask for\n"
 
 // check compares docs/PAYLOADS.md with what was seen.
 func (p *payloadTable) check(t *testing.T) {
-	if t.Failed() || len(p.columns) < 3 {
+	if t.Failed() || len(p.columns) < 3 || strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
 		return // a part of it was left out, and has said why
 	}
 	for _, c := range p.columns {

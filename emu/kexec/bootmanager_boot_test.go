@@ -23,6 +23,9 @@ type loader struct {
 	program  string                                 // of the corpus
 }
 
+// loaderKernel is the suite of the first kernel.
+const loaderKernel = "bookworm"
+
 const grubConfig = "EFI/debian/grub.cfg"
 
 // loaders start the kernel in their own ways: systemd-boot by LoadImage, GRUB 2.12 by
@@ -66,7 +69,7 @@ func TestBootLoaders(t *testing.T) {
 				files["/esp/"+name] = file
 			}
 			r := vmtest.Run(t, vmtest.Config{
-				Kernel: emutest.Corpus(t, "bookworm/amd64/vmlinuz"),
+				Kernel: emutest.Corpus(t, loaderKernel+"/amd64/vmlinuz"),
 				Initramfs: vmtest.Initramfs{
 					Scripts: map[string]string{"first": "run uefiexec load -verify -esp /esp\nrun uefiexec exec"},
 					Files:   files,

@@ -17,6 +17,9 @@ import (
 	"github.com/uefiexec/uefiexec/emu/kexec/vmtest"
 )
 
+// installerKernel is the suite of the first kernel.
+const installerKernel = "trixie"
+
 // TestInstaller boots Debian's installer from an ISO image: shim and GRUB come from
 // its El Torito image, all else from its ISO 9660 file system, which GRUB reads by
 // BlockIO. The installer's own initrd gets to user space.
@@ -27,7 +30,7 @@ cat /etc/lsb-release
 ls /lib/debian-installer
 `}}
 	r := vmtest.Run(t, vmtest.Config{
-		Kernel: emutest.Corpus(t, "trixie/amd64/vmlinuz"),
+		Kernel: emutest.Corpus(t, installerKernel+"/amd64/vmlinuz"),
 		Initramfs: vmtest.Initramfs{
 			Scripts: map[string]string{"first": "run uefiexec load -verify -disk /installer.iso\nrun uefiexec exec"},
 			Files: map[string]string{
