@@ -270,7 +270,7 @@ func TestBaseline(t *testing.T) {
 	}
 	want := baselineRows(text, fixed)
 	for name, cells := range baselineRows(string(have), fixed) {
-		if want[name] != cells {
+		if want[name] != cells && strings.Trim(want[name]+cells, " |") != "" {
 			t.Errorf("%s: %s has %s, want %s", name, baselineDoc, cells, want[name])
 		}
 		delete(want, name)

@@ -56,7 +56,7 @@ func TestDisassembly(t *testing.T) {
 				continue
 			}
 			text = text[:min(len(text), int(s.VirtualSize))]
-			if e.Name() == "vmlinuz" {
+			if e.Name() == "vmlinuz" || e.Name() == "linux" {
 				text = stub(f, text) // the rest is the compressed kernel
 			}
 			if sum := sha256.Sum256(text); !seen[sum] && len(text) > 0 {
