@@ -36,11 +36,18 @@ var ErrNoPartitions = errors.New("protocols: the disk has no partitions")
 // ReadDiskLayout finds the partitions of a disk of size bytes: those of a GPT, of
 // the boot catalogue of a CD, or of a master boot record with its logical ones.
 // The first of these that is there is taken, in this order, as EDK2 does. sector
-// is the size of a sector in bytes; 0 is that of the GPT, 2048 for a CD, and else
-// 512.
+// is the size of a sector in bytes; 0 is 2048 for a CD that has an image for UEFI,
+// even if it is a disk, too, and else that of the GPT, 2048 for another CD, or 512.
 //
 // ErrNoPartitions: there are none. Any other error says what is wrong with them.
 func ReadDiskLayout(r io.ReaderAt, size int64, sector uint32) (*DiskLayout, error) {
+	cd, cdErr := &DiskLayout{}, ErrNoPartitions
+	if sector == 0 || sector == cdSector {
+		cdErr = cd.readElTorito(r, size)
+		if _, ok := cd.System(); ok && cdErr == nil {
+			return cd, nil // a GPT would be of a disk with other sectors
+		}
+	}
 	l := &DiskLayout{SectorSize: cmp.Or(sector, 512)}
 	gpt, err := ReadGPT(r, size)
 	switch {
@@ -56,19 +63,16 @@ func ReadDiskLayout(r io.ReaderAt, size int64, sector uint32) (*DiskLayout, erro
 		return nil, err
 	}
 	l.sectors = uint64(max(size, 0)) / uint64(l.SectorSize)
-	if err = ErrNoPartitions; sector == 0 || sector == cdSector {
-		err = l.readElTorito(r, size)
+	if errors.Is(cdErr, ErrNoPartitions) {
+		cd, cdErr = l, l.readBoot(r, size)
 	}
-	if errors.Is(err, ErrNoPartitions) {
-		err = l.readBoot(r, size)
+	switch {
+	case errors.Is(cdErr, ErrNoPartitions):
+		return nil, cdErr
+	case cdErr != nil:
+		return nil, fmt.Errorf("protocols: %w", cdErr)
 	}
-	if err != nil && !errors.Is(err, ErrNoPartitions) {
-		err = fmt.Errorf("protocols: %w", err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return l, nil
+	return cd, nil
 }
 
 // readBoot reads an MBR, which the boot sector of a FAT volume looks much like.

@@ -310,6 +310,38 @@ func TestElTorito(t *testing.T) {
 	require.ErrorIs(t, err, protocols.ErrNoPartitions)
 }
 
+// A CD that UEFI can boot is one even where there is a GPT, too, be that right or
+// wrong, unless the size of a sector says otherwise.
+func TestHybridCD(t *testing.T) {
+	gpt := gptImage(t, small(1, 40), small(2, 50))
+	hybrid := func(e isoEntry) []byte {
+		image := isoImage(60, e)
+		copy(image, gpt[:34*512])
+		return image
+	}
+	uefi, bios := isoEntry{bootable: true, platform: 0xef, count: 4}, isoEntry{bootable: true, count: 4}
+	for _, test := range []struct {
+		image  []byte
+		sector uint32
+		cd     bool
+	}{{hybrid(uefi), 0, true}, {hybrid(uefi), 2048, true}, {hybrid(uefi), 512, false}, {hybrid(bios), 0, false}, {hybrid(bios), 2048, true}} {
+		l, err := layoutOf(test.image, test.sector)
+		require.NoError(t, err)
+		require.Equal(t, test.cd, l.CD)
+		require.Equal(t, !test.cd, l.GPT != nil)
+		require.Len(t, l.Partitions, map[bool]int{true: 1, false: 2}[test.cd])
+	}
+	l, err := layoutOf(changed(hybrid(uefi), 512+16, 1), 0) // its checksum
+	require.NoError(t, err)
+	require.True(t, l.CD)
+	_, err = layoutOf(changed(hybrid(bios), 512+16, 1), 0)
+	require.ErrorContains(t, err, "checksum of the header")
+	// A catalogue that is wrong does not hide a GPT that is right.
+	l, err = layoutOf(changed(hybrid(uefi), 30*2048+5, 1), 0)
+	require.NoError(t, err)
+	require.NotNil(t, l.GPT)
+}
+
 func changed(b []byte, at int, to byte) []byte {
 	b[at] = to
 	return b
