@@ -58,7 +58,8 @@ ls /lib/debian-installer
 
 // installerISO makes an ISO image of the corpus' installer, whose menu boots its first
 // entry with a command line, and whose initrd is followed by another. The paths are
-// those of the installer's package, which its GRUB has built in.
+// those of the installer's package, which its GRUB has built in. As Debian's own images
+// are, it is a disk with a GPT, too.
 func installerISO(t *testing.T, initrd, cmdline string) string {
 	t.Helper()
 	const root, at = "trixie/amd64/installer/", "/debian-installer/amd64/"
@@ -79,13 +80,17 @@ func installerISO(t *testing.T, initrd, cmdline string) string {
 	}
 	concatenate(t, in("initrd.gz"), emutest.Corpus(t, root+"initrd.gz"), initrd)
 
+	if err := os.WriteFile(in("mbr"), make([]byte, 432), 0o644); err != nil { // its code, for a BIOS
+		t.Fatal(err)
+	}
 	// 512-byte sectors of El Torito's image are counted in 16 bits.
 	tool(t, "/sbin/mkfs.fat", "-C", in("efi.img"), "8192") // KiB
 	tool(t, "mmd", "-i", in("efi.img"), "::/EFI", "::/EFI/BOOT")
 	tool(t, "mcopy", "-i", in("efi.img"), emutest.Corpus(t, root+"shim.efi"), "::/EFI/BOOT/BOOTX64.EFI")
 	tool(t, "mcopy", "-i", in("efi.img"), emutest.Corpus(t, root+"grub.efi"), "::/EFI/BOOT/grubx64.efi")
 	tool(t, "xorriso", "-as", "mkisofs", "-quiet", "-o", in("installer.iso"), "-V", "INSTALLER", "-r", "-J",
-		"-e", "efi.img", "-no-emul-boot", "-graft-points", "/efi.img="+in("efi.img"), at+"grub/grub.cfg="+in("grub.cfg"),
+		"-isohybrid-mbr", in("mbr"), "-e", "efi.img", "-no-emul-boot", "-isohybrid-gpt-basdat",
+		"-graft-points", "/efi.img="+in("efi.img"), at+"grub/grub.cfg="+in("grub.cfg"),
 		at+"linux="+emutest.Corpus(t, root+"linux"), at+"initrd.gz="+in("initrd.gz"))
 	return in("installer.iso")
 }
