@@ -281,71 +281,91 @@ next:
 				x[u.d] = x[u.a] + u.imm
 				x[u.d2] = x[u.a2] + u.disp
 				continue
+			case uShrXorAddW:
+				v := uint32(x[u.a]) >> (u.s & 31)
+				x[u.d] = uint64(v)
+				x[u.d2] = uint64(v ^ uint32(x[u.b2]))
+				x[u.d3] = uint64(uint32(x[u.a3] + x[u.b3]))
+				continue
+			case uXorIAndAddW:
+				v := uint32(x[u.a] ^ u.imm)
+				x[u.d] = uint64(v)
+				x[u.d2] = uint64(v & uint32(x[u.b2]))
+				x[u.d3] = uint64(uint32(x[u.a3] + x[u.b3]))
+				continue
+			case uSubShrW:
+				x[u.d] = uint64(uint32(x[u.a] - x[u.b]))
+				x[u.d2] = uint64(uint32(x[u.a2]) >> (u.s2 & 31))
+				continue
+			case uAndIAddW:
+				x[u.d] = x[u.a] & u.imm
+				x[u.d2] = uint64(uint32(x[u.a2] + x[u.b2]))
+				continue
 			case uLd64:
-				a = x[u.a] + u.disp
+				a = c.based(u)
 				goto doLd64
 			case uLd32:
-				a = x[u.a] + u.disp
+				a = c.based(u)
 				goto doLd32
 			case uLd16:
-				a = x[u.a] + u.disp
+				a = c.based(u)
 				goto doLd16
 			case uLd8:
-				a = x[u.a] + u.disp
+				a = c.based(u)
 				goto doLd8
 			case uLdS32:
-				a = x[u.a] + u.disp
+				a = c.based(u)
 				goto doLdS32
 			case uLd64X:
-				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				a = c.indexed(u)
 				goto doLd64
 			case uLd32X:
-				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				a = c.indexed(u)
 				goto doLd32
 			case uLd16X:
-				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				a = c.indexed(u)
 				goto doLd16
 			case uLd8X:
-				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				a = c.indexed(u)
 				goto doLd8
 			case uLdS32X:
-				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				a = c.indexed(u)
 				goto doLdS32
 			case uSt64:
-				a = x[u.a] + u.disp
+				a = c.based(u)
 				goto doSt64
 			case uSt32:
-				a = x[u.a] + u.disp
+				a = c.based(u)
 				goto doSt32
 			case uSt16:
-				a = x[u.a] + u.disp
+				a = c.based(u)
 				goto doSt16
 			case uSt8:
-				a = x[u.a] + u.disp
+				a = c.based(u)
 				goto doSt8
 			case uSt64X:
-				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				a = c.indexed(u)
 				goto doSt64
 			case uSt32X:
-				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				a = c.indexed(u)
 				goto doSt32
 			case uSt16X:
-				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				a = c.indexed(u)
 				goto doSt16
 			case uSt8X:
-				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				a = c.indexed(u)
 				goto doSt8
 			case uLdV:
-				a = x[u.a] + u.disp
+				a = c.based(u)
 				goto doLdV
 			case uLdVX:
-				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				a = c.indexed(u)
 				goto doLdV
 			case uStV:
-				a = x[u.a] + u.disp
+				a = c.based(u)
 				goto doStV
 			case uStVX:
-				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				a = c.indexed(u)
 				goto doStV
 			case uPush:
 				sp := x[cpu.RSP] - 8
@@ -363,7 +383,7 @@ next:
 				}
 
 			case uLdAdd:
-				a := x[u.a] + u.disp
+				a := c.based(u)
 				if e := &c.rt[place(a)]; e.has(a, 8) {
 					v := le.Uint64(e.page[a&pageMask:])
 					x[u.d] = v
@@ -371,11 +391,49 @@ next:
 					continue
 				}
 			case uLdAddW:
-				a = x[u.a] + u.disp
+				a = c.based(u)
 				goto doLdAddW
 			case uLdXAddW:
-				a = x[u.a] + x[u.b]<<(u.s&63) + u.disp
+				a = c.indexed(u)
 				goto doLdAddW
+			case uLdAddAddW:
+				a := c.based(u)
+				if e := &c.rt[place(a)]; e.has(a, 4) {
+					v := le.Uint32(e.page[a&pageMask:])
+					x[u.d] = uint64(v)
+					x[u.d2] = uint64(uint32(x[u.a2] + x[u.b2]))
+					x[u.d3] = uint64(uint32(x[u.a3] + x[u.b3]))
+					continue
+				}
+			case uLdSub:
+				a := c.based(u)
+				if e := &c.rt[place(a)]; e.has(a, 8) {
+					v := le.Uint64(e.page[a&pageMask:])
+					x[u.d] = v
+					x[u.d2] = x[u.a2] - x[u.b2]
+					continue
+				}
+			case uSubSt32:
+				x[u.d] = uint64(uint32(x[u.a] - x[u.b]))
+				a := x[u.a2] + u.disp
+				if e := &c.wt[place(a)]; e.has(a, 4) {
+					le.PutUint32(e.page[a&pageMask:], uint32(x[u.d2]))
+					continue
+				}
+			case uAddSt64:
+				x[u.d] = x[u.a] + x[u.b]
+				a := x[u.a2] + u.disp
+				if e := &c.wt[place(a)]; e.has(a, 8) {
+					le.PutUint64(e.page[a&pageMask:], x[u.d2])
+					continue
+				}
+			case uAndLd16X:
+				x[u.d] = x[u.a] & u.imm
+				a := x[u.a2] + x[u.b2]<<(u.s2&63) + u.disp
+				if e := &c.rt[place(a)]; e.has(a, 2) {
+					x[u.d2] = uint64(le.Uint16(e.page[a&pageMask:]))
+					continue
+				}
 			case uPush2:
 				sp := x[cpu.RSP] - 16
 				if e := &c.wt[place(sp)]; e.has(sp, 16) {
@@ -444,183 +502,157 @@ next:
 				goto branch
 
 			case uCmpJB:
-				v, w := x[u.a], x[u.b]+u.imm
-				c.kept(v-w, w, u.k)
+				v, w := c.operands(u)
 				if v < w {
 					goto branch
 				}
 				continue
 			case uCmpJAE:
-				v, w := x[u.a], x[u.b]+u.imm
-				c.kept(v-w, w, u.k)
+				v, w := c.operands(u)
 				if v >= w {
 					goto branch
 				}
 				continue
 			case uCmpJE:
-				v, w := x[u.a], x[u.b]+u.imm
-				c.kept(v-w, w, u.k)
+				v, w := c.operands(u)
 				if v == w {
 					goto branch
 				}
 				continue
 			case uCmpJNE:
-				v, w := x[u.a], x[u.b]+u.imm
-				c.kept(v-w, w, u.k)
+				v, w := c.operands(u)
 				if v != w {
 					goto branch
 				}
 				continue
 			case uCmpJBE:
-				v, w := x[u.a], x[u.b]+u.imm
-				c.kept(v-w, w, u.k)
+				v, w := c.operands(u)
 				if v <= w {
 					goto branch
 				}
 				continue
 			case uCmpJA:
-				v, w := x[u.a], x[u.b]+u.imm
-				c.kept(v-w, w, u.k)
+				v, w := c.operands(u)
 				if v > w {
 					goto branch
 				}
 				continue
 			case uCmpJL:
-				v, w := x[u.a], x[u.b]+u.imm
-				c.kept(v-w, w, u.k)
+				v, w := c.operands(u)
 				if int64(v) < int64(w) {
 					goto branch
 				}
 				continue
 			case uCmpJGE:
-				v, w := x[u.a], x[u.b]+u.imm
-				c.kept(v-w, w, u.k)
+				v, w := c.operands(u)
 				if int64(v) >= int64(w) {
 					goto branch
 				}
 				continue
 			case uCmpJLE:
-				v, w := x[u.a], x[u.b]+u.imm
-				c.kept(v-w, w, u.k)
+				v, w := c.operands(u)
 				if int64(v) <= int64(w) {
 					goto branch
 				}
 				continue
 			case uCmpJG:
-				v, w := x[u.a], x[u.b]+u.imm
-				c.kept(v-w, w, u.k)
+				v, w := c.operands(u)
 				if int64(v) > int64(w) {
 					goto branch
 				}
 				continue
 			case uCmpJBW:
-				v, w := uint32(x[u.a]), uint32(x[u.b]+u.imm)
-				c.fr, c.fb, c.lk = uint64(v-w), uint64(w), u.k
+				v, w := c.operandsW(u)
 				if v < w {
 					goto branch
 				}
 				continue
 			case uCmpJAEW:
-				v, w := uint32(x[u.a]), uint32(x[u.b]+u.imm)
-				c.fr, c.fb, c.lk = uint64(v-w), uint64(w), u.k
+				v, w := c.operandsW(u)
 				if v >= w {
 					goto branch
 				}
 				continue
 			case uCmpJEW:
-				v, w := uint32(x[u.a]), uint32(x[u.b]+u.imm)
-				c.fr, c.fb, c.lk = uint64(v-w), uint64(w), u.k
+				v, w := c.operandsW(u)
 				if v == w {
 					goto branch
 				}
 				continue
 			case uCmpJNEW:
-				v, w := uint32(x[u.a]), uint32(x[u.b]+u.imm)
-				c.fr, c.fb, c.lk = uint64(v-w), uint64(w), u.k
+				v, w := c.operandsW(u)
 				if v != w {
 					goto branch
 				}
 				continue
 			case uCmpJBEW:
-				v, w := uint32(x[u.a]), uint32(x[u.b]+u.imm)
-				c.fr, c.fb, c.lk = uint64(v-w), uint64(w), u.k
+				v, w := c.operandsW(u)
 				if v <= w {
 					goto branch
 				}
 				continue
 			case uCmpJAW:
-				v, w := uint32(x[u.a]), uint32(x[u.b]+u.imm)
-				c.fr, c.fb, c.lk = uint64(v-w), uint64(w), u.k
+				v, w := c.operandsW(u)
 				if v > w {
 					goto branch
 				}
 				continue
 			case uCmpJLW:
-				v, w := uint32(x[u.a]), uint32(x[u.b]+u.imm)
-				c.fr, c.fb, c.lk = uint64(v-w), uint64(w), u.k
+				v, w := c.operandsW(u)
 				if int32(v) < int32(w) {
 					goto branch
 				}
 				continue
 			case uCmpJGEW:
-				v, w := uint32(x[u.a]), uint32(x[u.b]+u.imm)
-				c.fr, c.fb, c.lk = uint64(v-w), uint64(w), u.k
+				v, w := c.operandsW(u)
 				if int32(v) >= int32(w) {
 					goto branch
 				}
 				continue
 			case uCmpJLEW:
-				v, w := uint32(x[u.a]), uint32(x[u.b]+u.imm)
-				c.fr, c.fb, c.lk = uint64(v-w), uint64(w), u.k
+				v, w := c.operandsW(u)
 				if int32(v) <= int32(w) {
 					goto branch
 				}
 				continue
 			case uCmpJGW:
-				v, w := uint32(x[u.a]), uint32(x[u.b]+u.imm)
-				c.fr, c.fb, c.lk = uint64(v-w), uint64(w), u.k
+				v, w := c.operandsW(u)
 				if int32(v) > int32(w) {
 					goto branch
 				}
 				continue
 			case uTestJE:
-				r := x[u.a] & (x[u.b] + u.imm) & u.disp
-				c.result(r, u.k)
+				r := c.masked(u)
 				if r == 0 {
 					goto branch
 				}
 				continue
 			case uTestJNE:
-				r := x[u.a] & (x[u.b] + u.imm) & u.disp
-				c.result(r, u.k)
+				r := c.masked(u)
 				if r != 0 {
 					goto branch
 				}
 				continue
 			case uTestJS:
-				r := x[u.a] & (x[u.b] + u.imm) & u.disp
-				c.result(r, u.k)
+				r := c.masked(u)
 				if int64(r<<(u.s&63)) < 0 {
 					goto branch
 				}
 				continue
 			case uTestJNS:
-				r := x[u.a] & (x[u.b] + u.imm) & u.disp
-				c.result(r, u.k)
+				r := c.masked(u)
 				if int64(r<<(u.s&63)) >= 0 {
 					goto branch
 				}
 				continue
 			case uTestJLE:
-				r := x[u.a] & (x[u.b] + u.imm) & u.disp
-				c.result(r, u.k)
+				r := c.masked(u)
 				if int64(r<<(u.s&63)) <= 0 {
 					goto branch
 				}
 				continue
 			case uTestJG:
-				r := x[u.a] & (x[u.b] + u.imm) & u.disp
-				c.result(r, u.k)
+				r := c.masked(u)
 				if int64(r<<(u.s&63)) > 0 {
 					goto branch
 				}
@@ -640,6 +672,20 @@ next:
 				x[u.d] = r
 				c.kept(r, v, u.k)
 				if r != 0 {
+					goto branch
+				}
+				continue
+			case uAddCmpJA:
+				x[u.d2] = x[u.a2] + u.disp
+				v, w := c.operands(u)
+				if v > w {
+					goto branch
+				}
+				continue
+			case uAddCmpJNE:
+				x[u.d2] = x[u.a2] + u.disp
+				v, w := c.operands(u)
+				if v != w {
 					goto branch
 				}
 				continue
@@ -771,6 +817,31 @@ next:
 		u.link = n
 		b = n
 	}
+}
+
+// based and indexed are the addresses of a memory operand.
+func (c *core) based(u *uop) uint64 { return c.r[u.a] + u.disp }
+
+func (c *core) indexed(u *uop) uint64 { return c.r[u.a] + c.r[u.b]<<(u.s&63) + u.disp }
+
+// operands is what a comparison compares; it keeps its flags.
+func (c *core) operands(u *uop) (v, w uint64) {
+	v, w = c.r[u.a], c.r[u.b]+u.imm
+	c.fr, c.fb, c.lk = v-w, w, u.k
+	return v, w
+}
+
+func (c *core) operandsW(u *uop) (v, w uint32) {
+	v, w = uint32(c.r[u.a]), uint32(c.r[u.b]+u.imm)
+	c.fr, c.fb, c.lk = uint64(v-w), uint64(w), u.k
+	return v, w
+}
+
+// masked is what a test compares with 0; it keeps its flags.
+func (c *core) masked(u *uop) uint64 {
+	r := c.r[u.a] & (c.r[u.b] + u.imm) & u.disp
+	c.fr, c.fc, c.lk = r, 0, u.k
+	return r
 }
 
 // kept keeps what flags are made of: a result and a second operand.

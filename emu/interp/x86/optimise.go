@@ -141,11 +141,15 @@ var joins = map[[2]opcode]opcode{
 	{uAndI, uShrV}: uAndShrV, {uAndI, uShlV}: uAndShlV, {uAddI, uAddI}: uAddAddI,
 	{uMov, uAdd}:  uMovAdd,
 	{uLd64, uAdd}: uLdAdd, {uLd32, uAddW}: uLdAddW, {uLd32X, uAddW}: uLdXAddW,
+	{uLd64, uSub}: uLdSub, {uLdAddW, uAddW}: uLdAddAddW,
 	{uPush, uPush}: uPush2, {uPop, uPop}: uPop2,
+	{uShrXorW, uAddW}: uShrXorAddW, {uXorIAndW, uAddW}: uXorIAndAddW, {uSubW, uShrW}: uSubShrW, {uAndI, uAddW}: uAndIAddW,
+	{uSubW, uSt32}: uSubSt32, {uAdd, uSt64}: uAddSt64, {uAndI, uLd16X}: uAndLd16X,
+	{uAddI, uCmpJA}: uAddCmpJA, {uAddI, uCmpJNE}: uAddCmpJNE,
 }
 
-// join makes u do what v does behind it, if it can. Only the first part of a uop can fault
-// or be left to a handler, which does its instruction alone.
+// join makes u do what v does behind it, if it can. Only one part of a uop can fault or be left
+// to a handler, which does its instruction alone: the first part, or the second if that is the last.
 func join(u, v *uop) bool {
 	if (u.op == uMov || u.op == uMovW && v.narrow()) && v.pure() && v.d == u.d && (v.a == u.d || v.b == u.d) {
 		from, w := u.a, *v
@@ -195,9 +199,22 @@ pairs:
 		}
 	case uAddAddI:
 		u.disp = v.imm
-	case uRolRolXorW, uAndAddAddW, uAdd3W:
+	case uRolRolXorW, uAndAddAddW, uAdd3W, uShrXorAddW, uXorIAndAddW, uLdAddAddW:
 		u.d3, u.a3, u.b3 = v.d, v.a, v.b
 		u.op = op
+		u.many = u.many || u.in != v.in
+		return true
+	case uSubSt32, uAddSt64:
+		if v.imm != 0 {
+			return false
+		}
+		u.disp, u.in, u.last = v.disp, v.in, v.last
+	case uAndLd16X:
+		u.disp, u.in, u.last = v.disp, v.in, v.last
+	case uAddCmpJA, uAddCmpJNE:
+		w := *v
+		w.op, w.d2, w.a2, w.disp = op, u.d, u.a, u.imm
+		*u = w
 		return true
 	}
 	u.op, u.d2, u.a2, u.b2, u.s2 = op, v.d, v.a, v.b, v.s

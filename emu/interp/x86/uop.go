@@ -122,6 +122,10 @@ const (
 	uAndShlV
 	uAddAddI
 	uMovAdd
+	uShrXorAddW
+	uXorIAndAddW
+	uSubShrW
+	uAndIAddW
 
 	uLd64
 	uLd32
@@ -156,6 +160,13 @@ const (
 	uLdAdd
 	uLdAddW
 	uLdXAddW
+	uLdAddAddW
+	uLdSub
+
+	// An operation and the access behind it, which in is of.
+	uSubSt32
+	uAddSt64
+	uAndLd16X
 
 	uJmp
 	uJmpR
@@ -196,6 +207,8 @@ const (
 	uTestJG
 	uAddJE
 	uAddJNE
+	uAddCmpJA
+	uAddCmpJNE
 )
 
 // draft is a uop with what the block builder has to know.
