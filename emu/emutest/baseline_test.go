@@ -124,7 +124,7 @@ func (b *baseline) without(t *testing.T, refuse func(*emu.Call) error, setup fun
 	t.Helper()
 	return b.outcome(b.run(t, func(c *emu.Config) {
 		c.Trace, c.Intercept = nil, refuse
-		c.Limits.Time, c.Limits.Calls, c.Limits.Stalled = 20*time.Second, 200_000, time.Minute
+		c.Limits.Time, c.Limits.Calls, c.Limits.Stalled = 2*time.Minute, 200_000, time.Minute
 	}, setup))
 }
 
@@ -225,10 +225,11 @@ func baselines(t *testing.T) []*baseline {
 				menu := systemdBoot(t, w, suite.name).text("loader/loader.conf", "timeout 1\ndefault uki.efi\n")
 				add(strings.Replace(suite.stub, "stub", "boot", 1), func() emutest.Program { return emutest.Program{Volume: menu.files} })
 				grub := grubVolume(t, w, suite.name).text("EFI/debian/grub.cfg", strings.Replace(grubMenu, "timeout=5", "timeout=0", 1))
-				add(grubs[suite.name], func() emutest.Program { return emutest.Program{Volume: grub.files} })
+				anyKey := strings.Repeat(keyEnter, 4) // which GRUB asks for, for ten seconds of its own, behind an error
+				add(grubs[suite.name], func() emutest.Program { return emutest.Program{Volume: grub.files, Keys: anyKey} })
 				if suite.name == "trixie" {
 					shim := newMedium(t, w, suite.name).copies("esp-grub", ".")
-					add("shim 16.1", func() emutest.Program { return emutest.Program{Volume: shim.files} })
+					add("shim 16.1", func() emutest.Program { return emutest.Program{Volume: shim.files, Keys: anyKey} })
 				}
 			}
 		}
