@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -108,28 +107,30 @@ var imageGUID = efi.GUID{Data1: 2}
 // disk makes a disk image of a volume, with mkfs.fat and mtools.
 func (m medium) disk(t *testing.T) *io.SectionReader {
 	t.Helper()
-	dir := t.TempDir()
-	volume := filepath.Join(dir, "volume")
-	run := func(name string, args ...string) {
-		t.Helper()
-		path, err := exec.LookPath(name)
-		if err != nil {
-			emutest.Skip(t, "%s is not there: %v", name, err)
-		}
-		if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", name, err, out)
-		}
+	table, err := protocols.GPTDisk(efi.GUID{Data1: 1}, protocols.Partition{
+		Number: 1, Type: efi.PartitionTypeSystemGUID, GUID: imageGUID, First: imageStart, Last: imageStart + imageSectors - 1,
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	file, err := os.Create(volume)
+	dir := t.TempDir()
+	image, tree := filepath.Join(dir, "image"), filepath.Join(dir, "tree")
+	file, err := os.Create(image)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { file.Close() })
-	if err := file.Truncate(imageSectors * 512); err != nil {
+	head := make([]byte, imageStart*512)
+	if _, err := table.ReadAt(head, 0); err != nil {
 		t.Fatal(err)
 	}
-	run("/sbin/mkfs.fat", "-F", "32", "-h", fmt.Sprint(imageStart), volume)
-	tree := filepath.Join(dir, "tree")
+	if _, err := file.Write(head); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Truncate(table.Size()); err != nil {
+		t.Fatal(err)
+	}
+	emutest.Tool(t, "/sbin/mkfs.fat", "-F", "32", "-h", fmt.Sprint(imageStart), "--offset", fmt.Sprint(imageStart), image, fmt.Sprint(imageSectors/2))
 	if err := os.CopyFS(tree, m.files); err != nil {
 		t.Fatal(err)
 	}
@@ -138,38 +139,9 @@ func (m medium) disk(t *testing.T) *io.SectionReader {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		run("mcopy", "-s", "-i", volume, filepath.Join(tree, e.Name()), "::/")
+		emutest.Tool(t, "mcopy", "-s", "-i", fmt.Sprintf("%s@@%d", image, imageStart*512), filepath.Join(tree, e.Name()), "::/")
 	}
-	table, err := protocols.GPTDisk(efi.GUID{Data1: 1}, protocols.Partition{
-		Number: 1, Type: efi.PartitionTypeSystemGUID, GUID: imageGUID, First: imageStart, Last: imageStart + imageSectors - 1,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return io.NewSectionReader(overlaid{table, file}, 0, table.Size())
-}
-
-// overlaid is a disk with a volume in the place of its first partition.
-type overlaid struct{ table, volume io.ReaderAt }
-
-func (o overlaid) ReadAt(p []byte, off int64) (int, error) {
-	const start, end = imageStart * 512, (imageStart + imageSectors) * 512
-	for n := 0; n < len(p); {
-		at, part := off+int64(n), p[n:]
-		from := o.table
-		switch {
-		case at < start:
-			part = part[:min(int64(len(part)), start-at)]
-		case at < end:
-			part, from = part[:min(int64(len(part)), end-at)], o.volume
-			at -= start
-		}
-		k, err := from.ReadAt(part, at)
-		if n += k; err != nil {
-			return n, err
-		}
-	}
-	return len(p), nil
+	return io.NewSectionReader(file, 0, table.Size())
 }
 
 // volumeOf is the volume of a disk image.

@@ -5,7 +5,6 @@ package kexec_test
 import (
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -84,26 +83,15 @@ func installerISO(t *testing.T, initrd, cmdline string) string {
 		t.Fatal(err)
 	}
 	// 512-byte sectors of El Torito's image are counted in 16 bits.
-	tool(t, "/sbin/mkfs.fat", "-C", in("efi.img"), "8192") // KiB
-	tool(t, "mmd", "-i", in("efi.img"), "::/EFI", "::/EFI/BOOT")
-	tool(t, "mcopy", "-i", in("efi.img"), emutest.Corpus(t, root+"shim.efi"), "::/EFI/BOOT/BOOTX64.EFI")
-	tool(t, "mcopy", "-i", in("efi.img"), emutest.Corpus(t, root+"grub.efi"), "::/EFI/BOOT/grubx64.efi")
-	tool(t, "xorriso", "-as", "mkisofs", "-quiet", "-o", in("installer.iso"), "-V", "INSTALLER", "-r", "-J",
+	emutest.Tool(t, "/sbin/mkfs.fat", "-C", in("efi.img"), "8192") // KiB
+	emutest.Tool(t, "mmd", "-i", in("efi.img"), "::/EFI", "::/EFI/BOOT")
+	emutest.Tool(t, "mcopy", "-i", in("efi.img"), emutest.Corpus(t, root+"shim.efi"), "::/EFI/BOOT/BOOTX64.EFI")
+	emutest.Tool(t, "mcopy", "-i", in("efi.img"), emutest.Corpus(t, root+"grub.efi"), "::/EFI/BOOT/grubx64.efi")
+	emutest.Tool(t, "xorriso", "-as", "mkisofs", "-quiet", "-o", in("installer.iso"), "-V", "INSTALLER", "-r", "-J",
 		"-isohybrid-mbr", in("mbr"), "-e", "efi.img", "-no-emul-boot", "-isohybrid-gpt-basdat",
 		"-graft-points", "/efi.img="+in("efi.img"), at+"grub/grub.cfg="+in("grub.cfg"),
 		at+"linux="+emutest.Corpus(t, root+"linux"), at+"initrd.gz="+in("initrd.gz"))
 	return in("installer.iso")
-}
-
-// tool runs a program that makes images.
-func tool(t *testing.T, name string, args ...string) {
-	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		emutest.Skip(t, "%v", err)
-	}
-	if out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", name, err, out)
-	}
 }
 
 // concatenate writes archives one behind another, each from a multiple of four bytes

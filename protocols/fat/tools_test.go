@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,21 +17,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/uefiexec/uefiexec/emu/emutest"
 	"github.com/uefiexec/uefiexec/protocols/fat"
 )
-
-// tool runs a program of dosfstools or mtools and returns what it prints.
-func tool(t testing.TB, name string, args ...string) string {
-	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		t.Skipf("%s is not installed", name)
-	}
-	cmd := exec.Command(name, args...)
-	cmd.Env = append(os.Environ(), "TZ=UTC", "MTOOLS_SKIP_CHECK=1", "LC_ALL=C.UTF-8")
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s %q: %s", name, args, out)
-	return string(out)
-}
 
 // text is bytes that say where they are.
 func text(n int, salt byte) []byte {
@@ -134,12 +121,12 @@ func TestTools(t *testing.T) {
 		t.Run(fmt.Sprint(test.kind, test.blocks, test.args), func(t *testing.T) {
 			image := filepath.Join(t.TempDir(), "fat.img")
 			args := append([]string{"-F", fmt.Sprint(test.kind), "-n", "A LABEL", "-i", "1234ABCD"}, test.args...)
-			tool(t, "mkfs.fat", append(args, "-C", image, fmt.Sprint(test.blocks))...)
+			emutest.Tool(t, "mkfs.fat", append(args, "-C", image, fmt.Sprint(test.blocks))...)
 			names, err := filepath.Glob(dir + "/*")
 			require.NoError(t, err)
-			tool(t, "mcopy", append(append([]string{"-i", image, "-s", "-m", "-o"}, names...), "::")...)
-			tool(t, "mattrib", "-i", image, "+r", "-a", "::loader/loader.conf")
-			tool(t, "mattrib", "-i", image, "+h", "+s", "::README")
+			emutest.Tool(t, "mcopy", append(append([]string{"-i", image, "-s", "-m", "-o"}, names...), "::")...)
+			emutest.Tool(t, "mattrib", "-i", image, "+r", "-a", "::loader/loader.conf")
+			emutest.Tool(t, "mattrib", "-i", image, "+h", "+s", "::README")
 			file, err := os.Open(image)
 			require.NoError(t, err)
 			defer file.Close()
@@ -150,7 +137,7 @@ func TestTools(t *testing.T) {
 			require.Equal(t, test.kind, info.Kind)
 			require.Equal(t, "A LABEL", info.Label)
 			require.EqualValues(t, 0x1234abcd, info.Serial)
-			require.Contains(t, tool(t, "minfo", "-i", image, "::"), fmt.Sprintf("cluster size: %d sectors", clusterSectors(t, file)))
+			require.Contains(t, emutest.Tool(t, "minfo", "-i", image, "::"), fmt.Sprintf("cluster size: %d sectors", clusterSectors(t, file)))
 			for name, want := range map[string]fat.Attributes{
 				"README": fat.Archive | fat.Hidden | fat.System, "loader/loader.conf": fat.ReadOnly, "loader": fat.Directory, "empty": fat.Archive,
 			} {
@@ -158,7 +145,7 @@ func TestTools(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, want, stat.Sys(), name)
 			}
-			free := strings.NewReplacer(" ", "", "\n", "").Replace(tool(t, "mdir", "-i", image, "::"))
+			free := strings.NewReplacer(" ", "", "\n", "").Replace(emutest.Tool(t, "mdir", "-i", image, "::"))
 			require.Contains(t, free, fmt.Sprintf("%dbytesfree", info.Free))
 			require.NoError(t, fstest.TestFS(f, "EFI/BOOT/BOOTX64.EFI", "empty"))
 		})
@@ -175,19 +162,19 @@ func clusterSectors(t *testing.T, r io.ReaderAt) byte {
 // A file that was written in pieces, with others in between, has its bytes in order.
 func TestFragments(t *testing.T) {
 	image := filepath.Join(t.TempDir(), "fat.img")
-	tool(t, "mkfs.fat", "-F", "16", "-s", "1", "-C", image, "10000")
+	emutest.Tool(t, "mkfs.fat", "-F", "16", "-s", "1", "-C", image, "10000")
 	dir := t.TempDir()
 	piece, large := filepath.Join(dir, "piece"), filepath.Join(dir, "large")
 	require.NoError(t, os.WriteFile(piece, text(512, 9), 0o644))
 	for i := range 200 {
-		tool(t, "mcopy", "-i", image, piece, fmt.Sprintf("::%d", i))
+		emutest.Tool(t, "mcopy", "-i", image, piece, fmt.Sprintf("::%d", i))
 	}
 	for i := 0; i < 200; i += 2 {
-		tool(t, "mdel", "-i", image, fmt.Sprintf("::%d", i))
+		emutest.Tool(t, "mdel", "-i", image, fmt.Sprintf("::%d", i))
 	}
 	want := text(9<<20, 10)
 	require.NoError(t, os.WriteFile(large, want, 0o644))
-	tool(t, "mcopy", "-i", image, large, "::")
+	emutest.Tool(t, "mcopy", "-i", image, large, "::")
 	raw, err := os.ReadFile(image)
 	require.NoError(t, err)
 	f, err := fat.Open(bytes.NewReader(raw), int64(len(raw)))
@@ -249,7 +236,7 @@ func TestVolumeTools(t *testing.T) {
 				return // too much to dump
 			}
 			image := dump(t, v)
-			out := tool(t, "fsck.fat", "-n", "-v", image)
+			out := emutest.Tool(t, "fsck.fat", "-n", "-v", image)
 			small := v.Size() < 34<<20
 			require.Equal(t, small, strings.Contains(out, "less than the required minimum"))
 			require.NotRegexp(t, "(?i)differ|inconsistent|wrong|bad|orphan|fixing|reclaim", out)
@@ -257,12 +244,12 @@ func TestVolumeTools(t *testing.T) {
 				return // which mtools take for FAT12
 			}
 			dir := t.TempDir()
-			tool(t, "mcopy", "-i", image, "-s", "-m", "::", dir)
+			emutest.Tool(t, "mcopy", "-i", image, "-s", "-m", "::", dir)
 			require.Equal(t, contents(t, tree()), contents(t, os.DirFS(dir)))
 			stat, err := os.Stat(filepath.Join(dir, "README"))
 			require.NoError(t, err)
 			require.Equal(t, when, stat.ModTime().UTC())
-			list := tool(t, "mdir", "-i", image, "::many", "::EFI/Linux")
+			list := emutest.Tool(t, "mdir", "-i", image, "::many", "::EFI/Linux")
 			require.Contains(t, list, "CONFIG~1")
 			require.Contains(t, list, "CONFI~10")
 			require.Contains(t, list, "CONF~150")
