@@ -105,13 +105,15 @@ const (
 // names, once.
 func (m *Machine) powerTimer() pmTimer {
 	p := &m.system.ports
-	for _, guid := range []efi.GUID{efi.ACPI20TableGUID, efi.ACPITableGUID} {
-		if rsdp, ok := m.config.Get(guid); ok && !p.pmDone {
-			p.pm = m.findPowerTimer(rsdp)
-			p.pmDone = p.pm.port != 0
-		}
+	if p.pmDone {
+		return p.pm
 	}
 	p.pmDone = true
+	for _, guid := range []efi.GUID{efi.ACPI20TableGUID, efi.ACPITableGUID} {
+		if rsdp, ok := m.config.Get(guid); ok && p.pm.port == 0 {
+			p.pm = m.findPowerTimer(rsdp)
+		}
+	}
 	return p.pm
 }
 

@@ -179,16 +179,6 @@ func (g *GPT) apart() error {
 	return nil
 }
 
-// ESP is the first EFI system partition (§13.3).
-func (g *GPT) ESP() (Partition, bool) {
-	for _, p := range g.Partitions {
-		if p.Type == efi.PartitionTypeSystemGUID {
-			return p, true
-		}
-	}
-	return Partition{}, false
-}
-
 // Node is the device path node of a partition (§10.3.5.1).
 func (p Partition) Node() efi.Node {
 	return efi.HardDriveGPT(uint32(p.Number), p.First, p.Last-p.First+1, p.GUID)

@@ -64,11 +64,11 @@ func TestGPTDiskReadsBack(t *testing.T) {
 	}
 	disk, err := protocols.GPTDisk(diskGUID, esp(t))
 	require.NoError(t, err)
-	gpt, err := protocols.ReadGPT(disk, disk.Size())
+	layout, err := protocols.ReadDiskLayout(disk, disk.Size(), 0)
 	require.NoError(t, err)
-	part, ok := gpt.ESP()
+	part, ok := layout.System()
 	require.True(t, ok)
-	require.True(t, protocols.DefaultDisk().Equal(protocols.DefaultDisk()[:2].Append(part.Node())))
+	require.True(t, protocols.DefaultDisk().Equal(protocols.DefaultDisk()[:2].Append(part.Path...)))
 }
 
 // wantBackup compares the table at the end of a disk with that at its start.

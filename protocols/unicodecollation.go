@@ -6,10 +6,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"strings"
 
 	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu"
+	"github.com/uefiexec/uefiexec/protocols/fat"
 )
 
 // unicodeCollationProtocol are the rows of EFI_UNICODE_COLLATION_PROTOCOL (§21.1).
@@ -177,9 +177,9 @@ func fatLower(r rune) rune {
 
 // fatToStr makes a string of at most size characters of a code page that is
 // taken for Latin-1.
-func fatToStr(c *emu.Call, _ efi.Addr, size uint64, fat efi.Ptr[byte], text efi.Ptr[efi.Char16]) error {
+func fatToStr(c *emu.Call, _ efi.Addr, size uint64, short efi.Ptr[byte], text efi.Ptr[efi.Char16]) error {
 	size = min(size, maxString)
-	raw, err := c.Memory().Tail(fat.Addr(), size)
+	raw, err := c.Memory().Tail(short.Addr(), size)
 	if err != nil && size > 0 {
 		return err
 	}
@@ -198,22 +198,22 @@ func fatToStr(c *emu.Call, _ efi.Addr, size uint64, fat efi.Ptr[byte], text efi.
 // strToFat makes at most size characters of a short name, without dots and
 // spaces, and with _ for what a short name cannot have. It is True if there was
 // any, and then the name has to be kept as a long one too.
-func strToFat(c *emu.Call, _ efi.Addr, text efi.Ptr[efi.Char16], size uint64, fat efi.Ptr[byte]) error {
+func strToFat(c *emu.Call, _ efi.Addr, text efi.Ptr[efi.Char16], size uint64, short efi.Ptr[byte]) error {
 	raw, err := readString(c, text)
 	if err != nil {
 		return err
 	}
-	var short []byte
+	var name []byte
 	long := false
-	for ; len(raw) > 0 && uint64(len(short)) < size; raw = raw[2:] {
+	for ; len(raw) > 0 && uint64(len(name)) < size; raw = raw[2:] {
 		switch r := fatUpper(rune(binary.LittleEndian.Uint16(raw))); {
 		case r == '.' || r == ' ':
-		case 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("_^$~!#%&-{}()@`'", r):
-			short = append(short, byte(r))
+		case fat.IsShort(r):
+			name = append(name, byte(r))
 		default:
-			short, long = append(short, '_'), true
+			name, long = append(name, '_'), true
 		}
 	}
 	c.Return(uint64(efi.BooleanOf(long)))
-	return c.Memory().Write(fat.Addr(), short)
+	return c.Memory().Write(short.Addr(), name)
 }

@@ -78,10 +78,13 @@ func readPhysical(root fs.FS, a efi.Addr, n int) ([]byte, error) {
 	}
 	b := make([]byte, n)
 	got, err := at.ReadAt(b, int64(a))
-	if device, ok := file.(*os.File); ok && got < n && n <= maxContent {
-		got, err = n, mapPhysical(device, int64(a), b)
+	if got == n {
+		return b, nil
 	}
-	if got < n || err != nil && err != io.EOF {
+	if device, ok := file.(*os.File); ok && n <= maxContent {
+		err = mapPhysical(device, int64(a), b)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return b, nil

@@ -41,8 +41,7 @@ func (s *source) close() {
 // openSource finds the image. An image in the -esp folder, archive or disk image
 // has its path there; one outside lies alone on a volume of its own if there is no
 // other; none is the demonstration, or unknown if the boot manager is to find one.
-// disk is the file of the disk that the volume
-// lies on, if there is one.
+// disk is the file of the disk that the volume lies on, if there is one.
 func openSource(image, esp, disk string, managed bool) (*source, error) {
 	s := &source{name: image}
 	if err := s.open(image, esp, disk, managed); err != nil {

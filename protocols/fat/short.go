@@ -7,8 +7,11 @@ import (
 	"strings"
 )
 
-// shortChars are what a short name can have beside letters and digits.
-const shortChars = "!#$%&'()-@^_`{}~"
+// IsShort reports whether a short name can have a character: a capital letter, a
+// digit or one of some others.
+func IsShort(r rune) bool {
+	return 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("!#$%&'()-@^_`{}~", r)
+}
 
 // nameShort gives the files of a folder short names: their own, if it is one;
 // else what is left of it, with a number behind ~ if that is not all of it, or
@@ -76,7 +79,7 @@ func shortPart(text string, size int) (part string, whole bool) {
 			continue
 		case 'a' <= r && r <= 'z':
 			r -= 'a' - 'A'
-		case 'A' <= r && r <= 'Z', '0' <= r && r <= '9', strings.ContainsRune(shortChars, r):
+		case IsShort(r):
 		default:
 			r, whole = '_', false
 		}

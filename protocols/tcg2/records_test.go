@@ -117,15 +117,15 @@ func (r record) disk(t *testing.T) []byte {
 func bootRecorded(t *testing.T, r record, arch cpu.Arch, opts tcg2.Options) (*tcg2.TPM, *emu.Handoff) {
 	t.Helper()
 	disk := r.disk(t)
-	gpt, err := protocols.ReadGPT(bytes.NewReader(disk), int64(len(disk)))
+	layout, err := protocols.ReadDiskLayout(bytes.NewReader(disk), int64(len(disk)), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	part, ok := gpt.ESP()
+	part, ok := layout.System()
 	if !ok {
 		t.Fatal("no ESP")
 	}
-	opts.GPT = gpt.EventData()
+	opts.GPT = layout.GPT.EventData()
 	tpm, err := tcg2.New(opts)
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +149,7 @@ func bootRecorded(t *testing.T, r record, arch cpu.Arch, opts tcg2.Options) (*tc
 			t.Fatal(err)
 		}
 	}
-	platform := protocols.Platform{Volume: r.esp(t), MakeDisk: true, Disk: efi.DevicePath{efi.PCIRoot(0), efi.PCI(slot, 0), part.Node()}}
+	platform := protocols.Platform{Volume: r.esp(t), MakeDisk: true, Disk: efi.DevicePath{efi.PCIRoot(0), efi.PCI(slot, 0)}.Append(part.Path...)}
 	device, err := platform.Install(m)
 	if err != nil {
 		t.Fatal(err)
