@@ -4,6 +4,7 @@ package a64
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/uefiexec/uefiexec/efi"
 )
@@ -27,6 +28,8 @@ const (
 type block struct {
 	pc    uint64
 	insts []inst
+	size  int       // how many there are
+	start [2]*uop   // the first two of what does them; an opEnd is the last
 	links [2]*block // where it goes on: the branch taken, and not
 }
 
@@ -66,7 +69,8 @@ func (b *blockCache) drop(number uint64) {
 	for _, blk := range p.blocks {
 		if blk != nil {
 			b.size -= len(blk.insts)
-			blk.insts, blk.links = nil, [2]*block{}
+			blk.fill(nil)
+			blk.links = [2]*block{}
 		}
 	}
 	p.bytes, p.lines = nil, 0
@@ -171,8 +175,7 @@ func (c *core) decodeBlock(p *codePage, pc uint64) *block {
 		b = &block{pc: pc}
 		p.blocks[pc&pageMask>>2] = b
 	}
-	b.insts = append([]inst(nil), insts[:n]...)
-	fuse(b.insts)
+	b.fill(slices.Clone(insts[:n]))
 	c.cache.size += n
 	c.work += decodeWork + uint64(n)*4
 	if c.cover != nil {

@@ -16,23 +16,25 @@ const (
 	regSP   = 31
 	regZR   = 32 // always zero
 	regSink = 33 // written and never read
+	regFN   = 34 // of the flags
+	regFZ   = 35
 )
 
 // vec is a vector register, lower half first.
 type vec [2]uint64
 
 // core is the state of the processor. The condition flags are kept apart, each
-// in the form in which it arises: N is bit 63 of fn, Z is fz == 0, C is fc, V
-// is bit 63 of fv. If fc is compared, they are those of fn - fz.
+// in the form in which it arises: N is bit 63 of x[regFN], Z is x[regFZ] == 0, C is fc,
+// V is bit 63 of fv. If fc is compared, they are those of x[regFN] - x[regFZ].
 type core struct {
-	x              [256]uint64 // indexed by a byte, which needs no check
-	fn, fz, fc, fv uint64
-	pc             uint64 // while a block executes, of its first instruction
-	v              [32]vec
-	count          uint64 // instructions that have executed before this block
-	work           uint64 // what else was done, in instructions
-	fpcr, fpsr     uint32
-	tpidr          [2]uint64
+	x          [256]uint64 // indexed by a byte, which needs no check
+	fc, fv     uint64
+	pc         uint64 // while a block executes, of its first instruction
+	v          [32]vec
+	count      uint64 // instructions that have executed before this block
+	work       uint64 // what else was done, in instructions
+	fpcr, fpsr uint32
+	tpidr      [2]uint64
 
 	at     uint64            // where window begins
 	window []byte            // memory that can be read
@@ -54,9 +56,9 @@ type core struct {
 	}
 	watch []efi.Addr
 
-	n      uint   // of exec, while a handler executes
-	budget int    // of exec, in instructions
-	from   *block // the link that is to be made to what is at pc
+	uops   [2]*uop // of exec, while a handler executes
+	budget int     // of exec, in instructions
+	from   *block  // the link that is to be made to what is at pc
 	slot   int
 
 	mem   *mem.Memory
@@ -94,36 +96,36 @@ const compared = 2
 // settle takes the flags apart.
 func (c *core) settle() {
 	if c.fc == compared {
-		c.subs64(c.fn, c.fz)
+		c.subs64(c.x[regFN], c.x[regFZ])
 	}
 }
 
 // subs64 and subs32 set the flags as a subtraction does.
 func (c *core) subs64(a, b uint64) uint64 {
 	r, borrow := bits.Sub64(a, b, 0)
-	c.fn, c.fz, c.fc, c.fv = r, r, borrow^1, (a^b)&(a^r)
+	c.x[regFN], c.x[regFZ], c.fc, c.fv = r, r, borrow^1, (a^b)&(a^r)
 	return r
 }
 
 func (c *core) ands64(r uint64) uint64 {
-	c.fn, c.fz, c.fc, c.fv = r, r, 0, 0
+	c.x[regFN], c.x[regFZ], c.fc, c.fv = r, r, 0, 0
 	return r
 }
 
 func (c *core) ands32(r uint64) uint64 {
 	r &= 0xffffffff
-	c.fn, c.fz, c.fc, c.fv = r<<32, r, 0, 0
+	c.x[regFN], c.x[regFZ], c.fc, c.fv = r<<32, r, 0, 0
 	return r
 }
 
 func (c *core) nzcv() uint64 {
 	c.settle()
-	return c.fn>>63<<31 | b2u(c.fz == 0)<<30 | c.fc<<29 | c.fv>>63<<28
+	return c.x[regFN]>>63<<31 | b2u(c.x[regFZ] == 0)<<30 | c.fc<<29 | c.fv>>63<<28
 }
 
 func (c *core) setNZCV(f uint64) {
-	c.fn = f << 32
-	c.fz = ^f >> 30 & 1
+	c.x[regFN] = f << 32
+	c.x[regFZ] = ^f >> 30 & 1
 	c.fc = f >> 29 & 1
 	c.fv = f << 35
 }
@@ -141,19 +143,19 @@ func (c *core) holds(cond uint8) bool {
 	var r bool
 	switch cond >> 1 & 7 {
 	case 0:
-		r = c.fz == 0
+		r = c.x[regFZ] == 0
 	case 1:
 		r = c.fc != 0
 	case 2:
-		r = int64(c.fn) < 0
+		r = int64(c.x[regFN]) < 0
 	case 3:
 		r = int64(c.fv) < 0
 	case 4:
-		r = c.fc != 0 && c.fz != 0
+		r = c.fc != 0 && c.x[regFZ] != 0
 	case 5:
-		r = int64(c.fn^c.fv) >= 0
+		r = int64(c.x[regFN]^c.fv) >= 0
 	case 6:
-		r = int64(c.fn^c.fv) >= 0 && c.fz != 0
+		r = int64(c.x[regFN]^c.fv) >= 0 && c.x[regFZ] != 0
 	case 7:
 		return true
 	}

@@ -250,12 +250,12 @@ func (c *core) alu(op uint8, a, b uint64, wide bool) uint64 {
 func (c *core) addWithCarry(a, b, carry uint64, wide bool) uint64 {
 	if wide {
 		r, out := bits.Add64(a, b, carry)
-		c.fn, c.fz, c.fc, c.fv = r, r, out, ^(a^b)&(a^r)
+		c.x[regFN], c.x[regFZ], c.fc, c.fv = r, r, out, ^(a^b)&(a^r)
 		return r
 	}
 	w := a&0xffffffff + b&0xffffffff + carry
 	r := w & 0xffffffff
-	c.fn, c.fz, c.fc, c.fv = w<<32, r, w>>32, ^(a^b)&(a^r)<<32
+	c.x[regFN], c.x[regFZ], c.fc, c.fv = w<<32, r, w>>32, ^(a^b)&(a^r)<<32
 	return r
 }
 

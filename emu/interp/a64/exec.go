@@ -9,7 +9,7 @@ import "math/bits"
 // the link to make there.
 //
 // A case of its switch does the whole of an instruction, or of several, and
-// continues, or it has done nothing yet and lets inst.fn do it. That is the only
+// continues, or leaves what it has not done to the handlers. That is the only
 // call, so that what the loop uses stays in registers. It is one function, which is
 // too large for the compiler to inline anything into: words are put together from
 // bytes by hand, and become one load or store each.
@@ -17,7 +17,7 @@ func (c *core) exec(b *block) status {
 	var (
 		x      = &c.x
 		end    = c.count + uint64(c.budget)
-		insts  []inst
+		u, v   *uop // which executes, and the next
 		n      uint
 		st     status
 		to     *block
@@ -26,238 +26,233 @@ func (c *core) exec(b *block) status {
 		va, vb uint64
 	)
 start:
-	insts, n = b.insts, 0
-	for n < uint(len(insts)) {
-		i := &insts[n]
-		n++
+	for u, v = b.start[0], b.start[1]; ; u, v = v, u.next2 {
 		// The mask and the cases for all that it leaves spare the check of a range.
-		switch i.op & 127 {
-		case opFn, opcodes, opcodes + 1, opcodes + 2:
+		switch u.op & 127 {
+		case opFn, opcodes, opcodes + 1:
 		case opMovImm:
-			x[i.rd] = i.imm
+			x[u.rd] = u.imm
 			continue
 		case opMovK:
-			x[i.rd] = x[i.rd]&^(0xffff<<(i.sh&63)) | i.imm
+			x[u.rd] = x[u.rd]&^(0xffff<<(u.sh&63)) | u.imm
 			continue
 		case opAddImm:
-			x[i.rd] = x[i.rn] + i.imm
+			x[u.rd] = x[u.rn] + u.imm
 			continue
 		case opAddImmW:
-			x[i.rd] = uint64(uint32(x[i.rn] + i.imm))
+			x[u.rd] = uint64(uint32(x[u.rn] + u.imm))
 			continue
 		case opSubs:
-			va, vb = x[i.rn], i.imm+x[i.rm]<<(i.sh&63)
-			r, borrow := bits.Sub64(va, vb, 0)
-			c.fn, c.fz, c.fc, c.fv = r, r, borrow^1, (va^vb)&(va^r)
-			x[i.rd] = r
+			va, vb = x[u.rn], u.imm+x[u.rm]<<(u.sh&63)
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			x[u.rd] = va - vb
 			continue
 		case opSubsW:
-			va, vb = x[i.rn]<<32, (i.imm+x[i.rm]<<(i.sh&63))<<32
-			r, borrow := bits.Sub64(va, vb, 0)
-			c.fn, c.fz, c.fc, c.fv = r, r, borrow^1, (va^vb)&(va^r)
-			x[i.rd] = r >> 32
+			va, vb = x[u.rn]<<32, (u.imm+x[u.rm]<<(u.sh&63))<<32
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			x[u.rd] = (va - vb) >> 32
 			continue
 		case opAdd:
-			x[i.rd] = x[i.rn] + x[i.rm]
+			x[u.rd] = x[u.rn] + x[u.rm]
 			continue
 		case opAddW:
-			x[i.rd] = uint64(uint32(x[i.rn] + x[i.rm]))
+			x[u.rd] = uint64(uint32(x[u.rn] + x[u.rm]))
 			continue
 		case opSub:
-			x[i.rd] = x[i.rn] - x[i.rm]
+			x[u.rd] = x[u.rn] - x[u.rm]
 			continue
 		case opSubW:
-			x[i.rd] = uint64(uint32(x[i.rn] - x[i.rm]))
+			x[u.rd] = uint64(uint32(x[u.rn] - x[u.rm]))
 			continue
 		case opAddReg:
-			x[i.rd] = x[i.rn] + x[i.rm]&i.imm<<(i.sh&63)
+			x[u.rd] = x[u.rn] + x[u.rm]&u.imm<<(u.sh&63)
 			continue
 		case opAddRegW:
-			x[i.rd] = uint64(uint32(x[i.rn] + x[i.rm]<<(i.sh&63)))
+			x[u.rd] = uint64(uint32(x[u.rn] + x[u.rm]<<(u.sh&63)))
 			continue
 		case opMov:
-			x[i.rd] = x[i.rm] & i.imm
+			x[u.rd] = x[u.rm] & u.imm
 			continue
 		case opAndReg:
-			x[i.rd] = x[i.rn] & x[i.rm] & i.imm
+			x[u.rd] = x[u.rn] & x[u.rm] & u.imm
 			continue
 		case opBicReg:
-			x[i.rd] = x[i.rn] &^ x[i.rm] & i.imm
+			x[u.rd] = x[u.rn] &^ x[u.rm] & u.imm
 			continue
 		case opOrrReg:
-			x[i.rd] = (x[i.rn] | x[i.rm]<<(i.sh&63)) & i.imm
+			x[u.rd] = (x[u.rn] | x[u.rm]<<(u.sh&63)) & u.imm
 			continue
 		case opOrnReg:
-			x[i.rd] = (x[i.rn] | ^x[i.rm]) & i.imm
+			x[u.rd] = (x[u.rn] | ^x[u.rm]) & u.imm
 			continue
 		case opEorReg:
-			x[i.rd] = (x[i.rn] ^ x[i.rm]<<(i.sh&63)) & i.imm
+			x[u.rd] = (x[u.rn] ^ x[u.rm]<<(u.sh&63)) & u.imm
 			continue
 		case opEorLsr:
-			x[i.rd] = (x[i.rn] ^ x[i.rm]&i.imm>>(i.sh&63)) & i.imm
+			x[u.rd] = (x[u.rn] ^ x[u.rm]&u.imm>>(u.sh&63)) & u.imm
 			continue
 		case opEorRorW:
-			x[i.rd] = uint64(uint32(x[i.rn]) ^ bits.RotateLeft32(uint32(x[i.rm]), -int(i.sh)))
+			x[u.rd] = uint64(uint32(x[u.rn]) ^ bits.RotateLeft32(uint32(x[u.rm]), -int(u.sh)))
 			continue
 		case opAndImm:
-			x[i.rd] = x[i.rn] & i.imm
+			x[u.rd] = x[u.rn] & u.imm
 			continue
 		case opOrrImm:
-			x[i.rd] = x[i.rn] | i.imm
+			x[u.rd] = x[u.rn] | u.imm
 			continue
 		case opEorImm:
-			x[i.rd] = x[i.rn] ^ i.imm
+			x[u.rd] = x[u.rn] ^ u.imm
 			continue
 		case opAndsImm:
-			r := x[i.rn] & i.imm
-			c.fn, c.fz, c.fc, c.fv = r<<(i.sh&63), r, 0, 0
-			x[i.rd] = r
+			r := x[u.rn] & u.imm
+			x[regFN], x[regFZ], c.fc, c.fv = r<<(u.sh&63), r, 0, 0
+			x[u.rd] = r
 			continue
 		case opUbfm:
-			x[i.rd] = (x[i.rn] >> (i.sh & 63) & i.imm) << (i.ra & 63)
+			x[u.rd] = (x[u.rn] >> (u.sh & 63) & u.imm) << (u.ra & 63)
 			continue
 		case opBfm:
-			x[i.rd] = x[i.rd]&^(i.imm<<(i.ra&63)) | (x[i.rn]>>(i.sh&63)&i.imm)<<(i.ra&63)
+			x[u.rd] = x[u.rd]&^(u.imm<<(u.ra&63)) | (x[u.rn]>>(u.sh&63)&u.imm)<<(u.ra&63)
 			continue
 		case opLslImm:
-			x[i.rd] = x[i.rn] << (i.sh & 63)
+			x[u.rd] = x[u.rn] << (u.sh & 63)
 			continue
 		case opSbfm:
-			x[i.rd] = uint64(int64(x[i.rn]<<(i.sh&63)) >> (i.sz & 63))
+			x[u.rd] = uint64(int64(x[u.rn]<<(u.sh&63)) >> (u.sz & 63))
 			continue
 		case opSbfmW:
-			x[i.rd] = uint64(uint32(int32(uint32(x[i.rn])<<(i.sh&31)) >> (i.sz & 31)))
+			x[u.rd] = uint64(uint32(int32(uint32(x[u.rn])<<(u.sh&31)) >> (u.sz & 31)))
 			continue
 		case opLsr:
-			x[i.rd] = x[i.rn] >> (i.sh & 63) & i.imm
+			x[u.rd] = x[u.rn] >> (u.sh & 63) & u.imm
 			continue
 		case opExtr:
-			x[i.rd] = x[i.rm]>>(i.sh&63) | x[i.rn]<<1<<(^i.sh&63)
+			x[u.rd] = x[u.rm]>>(u.sh&63) | x[u.rn]<<1<<(^u.sh&63)
 			continue
 		case opClzW:
-			x[i.rd] = uint64(bits.LeadingZeros32(uint32(x[i.rn])))
+			x[u.rd] = uint64(bits.LeadingZeros32(uint32(x[u.rn])))
 			continue
 		case opLslV:
-			x[i.rd] = x[i.rn] << (x[i.rm] & uint64(i.sh) & 63) & i.imm
+			x[u.rd] = x[u.rn] << (x[u.rm] & uint64(u.sh) & 63) & u.imm
 			continue
 		case opLsrV:
-			x[i.rd] = x[i.rn] & i.imm >> (x[i.rm] & uint64(i.sh) & 63)
+			x[u.rd] = x[u.rn] & u.imm >> (x[u.rm] & uint64(u.sh) & 63)
 			continue
 		case opRevW:
-			x[i.rd] = uint64(bits.ReverseBytes32(uint32(x[i.rn])))
+			x[u.rd] = uint64(bits.ReverseBytes32(uint32(x[u.rn])))
 			continue
 		case opMadd:
-			x[i.rd] = (x[i.ra] + x[i.rn]*x[i.rm]) & i.imm
+			x[u.rd] = (x[u.ra] + x[u.rn]*x[u.rm]) & u.imm
 			continue
 		case opCsel:
 			if c.fc == compared {
-				r, borrow := bits.Sub64(c.fn, c.fz, 0)
-				c.fn, c.fz, c.fc, c.fv = r, r, borrow^1, (c.fn^c.fz)&(c.fn^r)
+				r, borrow := bits.Sub64(x[regFN], x[regFZ], 0)
+				x[regFN], x[regFZ], c.fc, c.fv = r, r, borrow^1, (x[regFN]^x[regFZ])&(x[regFN]^r)
 			}
 			var r bool
-			switch i.ra >> 1 {
+			switch u.ra >> 1 {
 			case 0:
-				r = c.fz == 0
+				r = x[regFZ] == 0
 			case 1:
 				r = c.fc != 0
 			case 2:
-				r = int64(c.fn) < 0
+				r = int64(x[regFN]) < 0
 			case 3:
 				r = int64(c.fv) < 0
 			case 4:
-				r = c.fc != 0 && c.fz != 0
+				r = c.fc != 0 && x[regFZ] != 0
 			case 5:
-				r = int64(c.fn^c.fv) >= 0
+				r = int64(x[regFN]^c.fv) >= 0
 			case 6:
-				r = int64(c.fn^c.fv) >= 0 && c.fz != 0
+				r = int64(x[regFN]^c.fv) >= 0 && x[regFZ] != 0
 			case 7:
 				r = true
 			}
-			va = x[i.rn]
-			if r == (i.ra&1 != 0) {
-				va = x[i.rm] ^ i.imm + uint64(i.sz)
+			va = x[u.rn]
+			if r == (u.ra&1 != 0) {
+				va = x[u.rm] ^ u.imm + uint64(u.sz)
 			}
-			x[i.rd] = va << (i.sh & 63) >> (i.sh & 63)
+			x[u.rd] = va << (u.sh & 63) >> (u.sh & 63)
 			continue
 
 		case opLdr64:
-			a = x[i.rn] + i.imm - c.at
+			a = x[u.rn] + u.imm - c.at
 			goto load64
 		case opLdr32:
-			a = x[i.rn] + i.imm - c.at
+			a = x[u.rn] + u.imm - c.at
 			goto load32
 		case opLdrS32:
-			a = x[i.rn] + i.imm - c.at
+			a = x[u.rn] + u.imm - c.at
 			if w := c.window; a < a+4 && a+4 <= uint64(len(w)) {
 				p := w[a : a+4]
-				x[i.rd] = uint64(int64(int32(uint32(p[0]) | uint32(p[1])<<8 | uint32(p[2])<<16 | uint32(p[3])<<24)))
+				x[u.rd] = uint64(int64(int32(uint32(p[0]) | uint32(p[1])<<8 | uint32(p[2])<<16 | uint32(p[3])<<24)))
 				continue
 			}
 		case opLdr16:
-			a = x[i.rn] + i.imm - c.at
+			a = x[u.rn] + u.imm - c.at
 			goto load16
 		case opLdr8:
-			a = x[i.rn] + i.imm - c.at
+			a = x[u.rn] + u.imm - c.at
 			goto load8
 		case opLdr64R:
-			a = x[i.rn] + x[i.rm]&i.imm<<(i.s2&63) - c.at
+			a = x[u.rn] + x[u.rm]&u.imm<<(u.s2&63) - c.at
 			goto load64
 		case opLdr32R:
-			a = x[i.rn] + x[i.rm]&i.imm<<(i.s2&63) - c.at
+			a = x[u.rn] + x[u.rm]&u.imm<<(u.s2&63) - c.at
 			goto load32
 		case opLdr16R:
-			a = x[i.rn] + x[i.rm]&i.imm<<(i.s2&63) - c.at
+			a = x[u.rn] + x[u.rm]&u.imm<<(u.s2&63) - c.at
 			goto load16
 		case opLdr8R:
-			a = x[i.rn] + x[i.rm]&i.imm<<(i.s2&63) - c.at
+			a = x[u.rn] + x[u.rm]&u.imm<<(u.s2&63) - c.at
 			goto load8
 		case opLdr64Post:
-			a = x[i.rn] - c.at
+			a = x[u.rn] - c.at
 			if w := c.window; a < a+8 && a+8 <= uint64(len(w)) {
-				x[i.rn] += i.imm
+				x[u.rn] += u.imm
 				goto load64
 			}
 		case opLdr32Post:
-			a = x[i.rn] - c.at
+			a = x[u.rn] - c.at
 			if w := c.window; a < a+4 && a+4 <= uint64(len(w)) {
-				x[i.rn] += i.imm
+				x[u.rn] += u.imm
 				goto load32
 			}
 		case opLdr8Post:
-			a = x[i.rn] - c.at
+			a = x[u.rn] - c.at
 			if w := c.window; a < uint64(len(w)) {
-				x[i.rn] += i.imm
-				x[i.rd] = uint64(w[a])
+				x[u.rn] += u.imm
+				x[u.rd] = uint64(w[a])
 				continue
 			}
 		case opLdr8Pre:
-			a = x[i.rn] + i.imm - c.at
+			a = x[u.rn] + u.imm - c.at
 			if w := c.window; a < uint64(len(w)) {
-				x[i.rn] += i.imm
-				x[i.rd] = uint64(w[a])
+				x[u.rn] += u.imm
+				x[u.rd] = uint64(w[a])
 				continue
 			}
 		case opLdp32:
-			a = x[i.rn] + i.imm - c.at
+			a = x[u.rn] + u.imm - c.at
 			if w := c.window; a < a+8 && a+8 <= uint64(len(w)) {
 				p := w[a : a+8]
-				x[i.rd] = uint64(uint32(p[0]) | uint32(p[1])<<8 | uint32(p[2])<<16 | uint32(p[3])<<24)
-				x[i.ra] = uint64(uint32(p[4]) | uint32(p[5])<<8 | uint32(p[6])<<16 | uint32(p[7])<<24)
+				x[u.rd] = uint64(uint32(p[0]) | uint32(p[1])<<8 | uint32(p[2])<<16 | uint32(p[3])<<24)
+				x[u.ra] = uint64(uint32(p[4]) | uint32(p[5])<<8 | uint32(p[6])<<16 | uint32(p[7])<<24)
 				continue
 			}
 		case opLdp64:
-			a = x[i.rn] + i.imm - c.at
+			a = x[u.rn] + u.imm - c.at
 			goto loadPair
 		case opLdp64Post:
-			a = x[i.rn] - c.at
+			a = x[u.rn] - c.at
 			if w := c.window; a < a+16 && a+16 <= uint64(len(w)) {
-				x[i.rn] += i.imm
+				x[u.rn] += u.imm
 				goto loadPair
 			}
 		case opLdpQ:
-			a = x[i.rn] + i.imm - c.at
+			a = x[u.rn] + u.imm - c.at
 			if w := c.window; a < a+32 && a+32 <= uint64(len(w)) {
-				p, v := w[a:a+32], &c.v[i.ra&31]
+				p, v := w[a:a+32], &c.v[u.ra&31]
 				v[0] = uint64(p[16]) | uint64(p[17])<<8 | uint64(p[18])<<16 | uint64(p[19])<<24 |
 					uint64(p[20])<<32 | uint64(p[21])<<40 | uint64(p[22])<<48 | uint64(p[23])<<56
 				v[1] = uint64(p[24]) | uint64(p[25])<<8 | uint64(p[26])<<16 | uint64(p[27])<<24 |
@@ -265,10 +260,10 @@ start:
 				goto loadQ
 			}
 		case opLdpQPost:
-			a = x[i.rn] - c.at
+			a = x[u.rn] - c.at
 			if w := c.window; a < a+32 && a+32 <= uint64(len(w)) {
-				x[i.rn] += i.imm
-				p, v := w[a:a+32], &c.v[i.ra&31]
+				x[u.rn] += u.imm
+				p, v := w[a:a+32], &c.v[u.ra&31]
 				v[0] = uint64(p[16]) | uint64(p[17])<<8 | uint64(p[18])<<16 | uint64(p[19])<<24 |
 					uint64(p[20])<<32 | uint64(p[21])<<40 | uint64(p[22])<<48 | uint64(p[23])<<56
 				v[1] = uint64(p[24]) | uint64(p[25])<<8 | uint64(p[26])<<16 | uint64(p[27])<<24 |
@@ -276,515 +271,457 @@ start:
 				goto loadQ
 			}
 		case opLdrQ:
-			a = x[i.rn] + i.imm - c.at
+			a = x[u.rn] + u.imm - c.at
 			goto loadQ
 
 		case opStr64:
-			a, va = x[i.rn]+i.imm, x[i.rd]
+			a, va = x[u.rn]+u.imm, x[u.rd]
 			goto store64
 		case opStr32:
-			a, va = x[i.rn]+i.imm, x[i.rd]
+			a, va = x[u.rn]+u.imm, x[u.rd]
 			goto store32
 		case opStr16:
-			a, va = x[i.rn]+i.imm, x[i.rd]
+			a, va = x[u.rn]+u.imm, x[u.rd]
 			goto store16
 		case opStr8:
-			a, va = x[i.rn]+i.imm, x[i.rd]
+			a, va = x[u.rn]+u.imm, x[u.rd]
 			goto store8
 		case opStr64R:
-			a, va = x[i.rn]+x[i.rm]&i.imm<<(i.s2&63), x[i.rd]
+			a, va = x[u.rn]+x[u.rm]&u.imm<<(u.s2&63), x[u.rd]
 			goto store64
 		case opStr32R:
-			a, va = x[i.rn]+x[i.rm]&i.imm<<(i.s2&63), x[i.rd]
+			a, va = x[u.rn]+x[u.rm]&u.imm<<(u.s2&63), x[u.rd]
 			goto store32
 		case opStr16R:
-			a, va = x[i.rn]+x[i.rm]&i.imm<<(i.s2&63), x[i.rd]
+			a, va = x[u.rn]+x[u.rm]&u.imm<<(u.s2&63), x[u.rd]
 			goto store16
 		case opStr8R:
-			a, va = x[i.rn]+x[i.rm]&i.imm<<(i.s2&63), x[i.rd]
+			a, va = x[u.rn]+x[u.rm]&u.imm<<(u.s2&63), x[u.rd]
 			goto store8
 		case opStr64Post:
-			a, va = x[i.rn], x[i.rd]
+			a, va = x[u.rn], x[u.rd]
 			if o := a & pageMask; c.wtlb[a>>pageShift%tlbSize].number == a>>pageShift && o <= pageSize-8 {
-				x[i.rn] = a + i.imm
+				x[u.rn] = a + u.imm
 				goto store64
 			}
 		case opStr32Post:
-			a, va = x[i.rn], x[i.rd]
+			a, va = x[u.rn], x[u.rd]
 			if o := a & pageMask; c.wtlb[a>>pageShift%tlbSize].number == a>>pageShift && o <= pageSize-4 {
-				x[i.rn] = a + i.imm
+				x[u.rn] = a + u.imm
 				goto store32
 			}
 		case opStr8Post:
-			a = x[i.rn]
+			a = x[u.rn]
 			if e := &c.wtlb[a>>pageShift%tlbSize]; e.number == a>>pageShift {
-				e.bytes[a&pageMask] = byte(x[i.rd])
-				x[i.rn] = a + i.imm
+				e.bytes[a&pageMask] = byte(x[u.rd])
+				x[u.rn] = a + u.imm
 				continue
 			}
 		case opStp32:
-			a, va = x[i.rn]+i.imm, uint64(uint32(x[i.rd]))|x[i.ra]<<32
+			a, va = x[u.rn]+u.imm, uint64(uint32(x[u.rd]))|x[u.ra]<<32
 			goto store64
 		case opStp64:
-			a, va, vb = x[i.rn]+i.imm, x[i.rd], x[i.ra]
+			a, va, vb = x[u.rn]+u.imm, x[u.rd], x[u.ra]
 			goto store128
 		case opStp64Pre:
-			a, va, vb = x[i.rn]+i.imm, x[i.rd], x[i.ra]
+			a, va, vb = x[u.rn]+u.imm, x[u.rd], x[u.ra]
 			if o := a & pageMask; c.wtlb[a>>pageShift%tlbSize].number == a>>pageShift && o <= pageSize-16 {
-				x[i.rn] = a
+				x[u.rn] = a
 				goto store128
 			}
 		case opStp64Post:
-			a, va, vb = x[i.rn], x[i.rd], x[i.ra]
+			a, va, vb = x[u.rn], x[u.rd], x[u.ra]
 			if o := a & pageMask; c.wtlb[a>>pageShift%tlbSize].number == a>>pageShift && o <= pageSize-16 {
-				x[i.rn] = a + i.imm
+				x[u.rn] = a + u.imm
 				goto store128
 			}
 		case opStrQ:
-			a, va, vb = x[i.rn]+i.imm, c.v[i.rd&31][0], c.v[i.rd&31][1]
+			a, va, vb = x[u.rn]+u.imm, c.v[u.rd&31][0], c.v[u.rd&31][1]
 			goto store128
 		case opStpQ: // s2 is 1 if imm is added behind the access
-			a = x[i.rn] + i.imm*uint64(1-i.s2)
+			a = x[u.rn] + u.imm*uint64(1-u.s2)
 			e := &c.wtlb[a>>pageShift%tlbSize]
 			if o := a & pageMask; e.number == a>>pageShift && o <= pageSize-32 {
-				p, v := e.bytes[o+16:o+32:o+32], &c.v[i.ra&31]
+				p, v := e.bytes[o+16:o+32:o+32], &c.v[u.ra&31]
 				va, vb = v[0], v[1]
 				p[0], p[1], p[2], p[3] = byte(va), byte(va>>8), byte(va>>16), byte(va>>24)
 				p[4], p[5], p[6], p[7] = byte(va>>32), byte(va>>40), byte(va>>48), byte(va>>56)
 				p[8], p[9], p[10], p[11] = byte(vb), byte(vb>>8), byte(vb>>16), byte(vb>>24)
 				p[12], p[13], p[14], p[15] = byte(vb>>32), byte(vb>>40), byte(vb>>48), byte(vb>>56)
-				va, vb = c.v[i.rd&31][0], c.v[i.rd&31][1]
-				x[i.rn] += i.imm * uint64(i.s2)
+				va, vb = c.v[u.rd&31][0], c.v[u.rd&31][1]
+				x[u.rn] += u.imm * uint64(u.s2)
 				goto store128
 			}
 
+		case opEnd:
+			goto notTaken
 		case opB:
 			goto taken
 		case opBL:
-			x[30] = b.pc + 4*uint64(len(insts))
+			x[30] = b.pc + 4*uint64(b.size)
 			goto taken
 		case opCbz:
-			if x[i.rd] == 0 {
+			if x[u.rd] == 0 {
 				goto taken
 			}
 			goto notTaken
 		case opCbnz:
-			if x[i.rd] != 0 {
+			if x[u.rd] != 0 {
 				goto taken
 			}
 			goto notTaken
 		case opCbzW:
-			if uint32(x[i.rd]) == 0 {
+			if uint32(x[u.rd]) == 0 {
 				goto taken
 			}
 			goto notTaken
 		case opCbnzW:
-			if uint32(x[i.rd]) != 0 {
+			if uint32(x[u.rd]) != 0 {
 				goto taken
 			}
 			goto notTaken
 		case opTbz:
-			if x[i.rd]>>(i.sh&63)&1 == 0 {
+			if x[u.rd]>>(u.sh&63)&1 == 0 {
 				goto taken
 			}
 			goto notTaken
 		case opTbnz:
-			if x[i.rd]>>(i.sh&63)&1 != 0 {
+			if x[u.rd]>>(u.sh&63)&1 != 0 {
 				goto taken
 			}
 			goto notTaken
 		case opBR:
-			target = x[i.rn]
+			target = x[u.rn]
 			goto indirect
 		case opBLR:
-			target = x[i.rn]
-			x[30] = b.pc + 4*uint64(len(insts))
+			target = x[u.rn]
+			x[30] = b.pc + 4*uint64(b.size)
 			goto indirect
 		case opBCond:
 			if c.fc == compared {
-				r, borrow := bits.Sub64(c.fn, c.fz, 0)
-				c.fn, c.fz, c.fc, c.fv = r, r, borrow^1, (c.fn^c.fz)&(c.fn^r)
+				r, borrow := bits.Sub64(x[regFN], x[regFZ], 0)
+				x[regFN], x[regFZ], c.fc, c.fv = r, r, borrow^1, (x[regFN]^x[regFZ])&(x[regFN]^r)
 			}
 			var r bool
-			switch i.ra >> 1 {
+			switch u.ra >> 1 {
 			case 0:
-				r = c.fz == 0
+				r = x[regFZ] == 0
 			case 1:
 				r = c.fc != 0
 			case 2:
-				r = int64(c.fn) < 0
+				r = int64(x[regFN]) < 0
 			case 3:
 				r = int64(c.fv) < 0
 			case 4:
-				r = c.fc != 0 && c.fz != 0
+				r = c.fc != 0 && x[regFZ] != 0
 			case 5:
-				r = int64(c.fn^c.fv) >= 0
+				r = int64(x[regFN]^c.fv) >= 0
 			case 6:
-				r = int64(c.fn^c.fv) >= 0 && c.fz != 0
+				r = int64(x[regFN]^c.fv) >= 0 && x[regFZ] != 0
 			case 7:
 				goto taken
 			}
-			if r != (i.ra&1 != 0) {
+			if r != (u.ra&1 != 0) {
 				goto taken
 			}
 			goto notTaken
 
 		case opMov2:
-			x[i.rd] = x[i.rm] & i.imm
-			if n < uint(len(insts)) {
-				j := &insts[n]
-				x[j.rd] = x[j.rm] & j.imm
-				n++
-			}
+			x[u.rd] = x[u.rm] & u.imm
+			x[u.rd2] = x[u.rm2] << (u.sh2 & 63) >> (u.sh2 & 63)
 			continue
 		case opMov4:
-			if n+2 < uint(len(insts)) {
-				j, k, l := &insts[n], &insts[n+1], &insts[n+2]
-				x[i.rd] = x[i.rm] & i.imm
-				x[j.rd] = x[j.rm] & j.imm
-				x[k.rd] = x[k.rm] & k.imm
-				x[l.rd] = x[l.rm] & l.imm
-				n += 3
-				continue
-			}
+			x[u.rd] = x[u.rm] & u.imm
+			x[u.rd2] = x[u.rm2] & u.imm
+			x[u.rn] = x[u.ra] & u.imm
+			x[u.rn2] = x[u.s2] & u.imm
+			continue
 		case opAddImm2:
-			x[i.rd] = x[i.rn] + i.imm
-			if n < uint(len(insts)) {
-				j := &insts[n]
-				x[j.rd] = x[j.rn] + j.imm
-				n++
-			}
+			x[u.rd] = x[u.rn] + u.imm
+			x[u.rd2] = x[u.rn2] + uint64(u.imm2)
 			continue
 		case opLsrAndImm:
-			x[i.rd] = x[i.rn] >> (i.sh & 63) & i.imm
-			if n < uint(len(insts)) {
-				j := &insts[n]
-				x[j.rd] = x[j.rn] & j.imm
-				n++
-			}
+			x[u.rd] = x[u.rn] << (u.sz & 63) >> (u.sh & 63)
+			x[u.rd2] = x[u.rn2] & u.imm
 			continue
 		case opLsrVLslImm:
-			x[i.rd] = x[i.rn] & i.imm >> (x[i.rm] & uint64(i.sh) & 63)
-			if n < uint(len(insts)) {
-				j := &insts[n]
-				x[j.rd] = x[j.rn] << (j.sh & 63)
-				n++
-			}
+			x[u.rd] = x[u.rn] & u.imm >> (x[u.rm] & uint64(u.sh) & 63)
+			x[u.rd2] = x[u.rn2] << (u.sh2 & 63)
 			continue
 		case opLdr64x2:
-			a = x[i.rn] + i.imm - c.at
+			a = x[u.rn] + u.imm - c.at
 			if w := c.window; a < a+8 && a+8 <= uint64(len(w)) {
 				p := w[a : a+8]
-				x[i.rd] = uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
+				x[u.rd] = uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
 					uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
-				if n < uint(len(insts)) {
-					i = &insts[n]
-					n++
-					a = x[i.rn] + i.imm - c.at
-					goto load64
+				a = x[u.rn2] + uint64(u.imm2) - c.at
+				if a < a+8 && a+8 <= uint64(len(w)) {
+					p := w[a : a+8]
+					x[u.rd2] = uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
+						uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
+					continue
 				}
+				goto second
 			}
 		case opLdr32x2:
-			a = x[i.rn] + i.imm - c.at
+			a = x[u.rn] + u.imm - c.at
 			if w := c.window; a < a+4 && a+4 <= uint64(len(w)) {
 				p := w[a : a+4]
-				x[i.rd] = uint64(uint32(p[0]) | uint32(p[1])<<8 | uint32(p[2])<<16 | uint32(p[3])<<24)
-				if n < uint(len(insts)) {
-					i = &insts[n]
-					n++
-					a = x[i.rn] + i.imm - c.at
-					goto load32
+				x[u.rd] = uint64(uint32(p[0]) | uint32(p[1])<<8 | uint32(p[2])<<16 | uint32(p[3])<<24)
+				a = x[u.rn2] + uint64(u.imm2) - c.at
+				if a < a+4 && a+4 <= uint64(len(w)) {
+					p := w[a : a+4]
+					x[u.rd2] = uint64(uint32(p[0]) | uint32(p[1])<<8 | uint32(p[2])<<16 | uint32(p[3])<<24)
+					continue
 				}
+				goto second
 			}
 		case opLdrStr8R:
-			a = x[i.rn] + x[i.rm]&i.imm<<(i.s2&63) - c.at
+			a = x[u.rn] + x[u.rm]&u.imm<<(u.s2&63) - c.at
 			if w := c.window; a < uint64(len(w)) {
-				x[i.rd] = uint64(w[a])
-				if n < uint(len(insts)) {
-					i = &insts[n]
-					n++
-					a, va = x[i.rn]+x[i.rm]&i.imm<<(i.s2&63), x[i.rd]
-					goto store8
+				x[u.rd] = uint64(w[a])
+				a = x[u.rn2] + x[u.rm2]&u.imm<<(u.s2&63)
+				if w, o := c.writable, a-c.writableAt; o < uint64(len(w)) {
+					w[o] = byte(x[u.rd2])
+					continue
 				}
+				if e := &c.wtlb[a>>pageShift%tlbSize]; e.number == a>>pageShift {
+					e.bytes[a&pageMask] = byte(x[u.rd2])
+					continue
+				}
+				goto second
 			}
 		case opAddAdd:
-			x[i.rd] = x[i.rn] + x[i.rm]
-			if n < uint(len(insts)) {
-				j := &insts[n]
-				x[j.rd] = x[j.rn] + x[j.rm]
-				n++
-			}
+			x[u.rd] = x[u.rn] + x[u.rm]
+			x[u.rd2] = x[u.rn2] + x[u.rm2]
 			continue
 		case opAddAddW:
-			x[i.rd] = uint64(uint32(x[i.rn] + x[i.rm]))
-			if n < uint(len(insts)) {
-				j := &insts[n]
-				x[j.rd] = uint64(uint32(x[j.rn] + x[j.rm]))
-				n++
-			}
+			x[u.rd] = uint64(uint32(x[u.rn] + x[u.rm]))
+			x[u.rd2] = uint64(uint32(x[u.rn2] + x[u.rm2]))
 			continue
 		case opAddEorW:
-			x[i.rd] = uint64(uint32(x[i.rn] + x[i.rm]))
-			if n < uint(len(insts)) {
-				j := &insts[n]
-				x[j.rd] = uint64(uint32(x[j.rn]) ^ bits.RotateLeft32(uint32(x[j.rm]), -int(j.sh)))
-				n++
-			}
+			x[u.rd] = uint64(uint32(x[u.rn] + x[u.rm]))
+			x[u.rd2] = uint64(uint32(x[u.rn2]) ^ bits.RotateLeft32(uint32(x[u.rm2]), -int(u.sh2)))
 			continue
 		case opEorAddW:
-			x[i.rd] = uint64(uint32(x[i.rn]) ^ bits.RotateLeft32(uint32(x[i.rm]), -int(i.sh)))
-			if n < uint(len(insts)) {
-				j := &insts[n]
-				x[j.rd] = uint64(uint32(x[j.rn] + x[j.rm]))
-				n++
-			}
+			x[u.rd] = uint64(uint32(x[u.rn]) ^ bits.RotateLeft32(uint32(x[u.rm]), -int(u.sh)))
+			x[u.rd2] = uint64(uint32(x[u.rn2] + x[u.rm2]))
 			continue
 		case opEorEorW:
-			x[i.rd] = uint64(uint32(x[i.rn]) ^ bits.RotateLeft32(uint32(x[i.rm]), -int(i.sh)))
-			if n < uint(len(insts)) {
-				j := &insts[n]
-				x[j.rd] = uint64(uint32(x[j.rn]) ^ bits.RotateLeft32(uint32(x[j.rm]), -int(j.sh)))
-				n++
-			}
+			x[u.rd] = uint64(uint32(x[u.rn]) ^ bits.RotateLeft32(uint32(x[u.rm]), -int(u.sh)))
+			x[u.rd2] = uint64(uint32(x[u.rn2]) ^ bits.RotateLeft32(uint32(x[u.rm2]), -int(u.sh2)))
 			continue
 		case opEorAnd:
-			x[i.rd] = uint64(uint32(x[i.rn]) ^ bits.RotateLeft32(uint32(x[i.rm]), -int(i.sh)))
-			if n < uint(len(insts)) {
-				j := &insts[n]
-				x[j.rd] = x[j.rn] & x[j.rm] & j.imm
-				n++
-			}
+			x[u.rd] = uint64(uint32(x[u.rn]) ^ bits.RotateLeft32(uint32(x[u.rm]), -int(u.sh)))
+			x[u.rd2] = x[u.rn2] & x[u.rm2] & u.imm
 			continue
 		case opAndEorW:
-			x[i.rd] = x[i.rn] & x[i.rm] & i.imm
-			if n < uint(len(insts)) {
-				j := &insts[n]
-				x[j.rd] = uint64(uint32(x[j.rn]) ^ bits.RotateLeft32(uint32(x[j.rm]), -int(j.sh)))
-				n++
-			}
+			x[u.rd] = x[u.rn] & x[u.rm] & u.imm
+			x[u.rd2] = uint64(uint32(x[u.rn2]) ^ bits.RotateLeft32(uint32(x[u.rm2]), -int(u.sh2)))
 			continue
 		case opAndAnd:
-			x[i.rd] = x[i.rn] & x[i.rm] & i.imm
-			if n < uint(len(insts)) {
-				j := &insts[n]
-				x[j.rd] = x[j.rn] & x[j.rm] & j.imm
-				n++
-			}
+			x[u.rd] = x[u.rn] & x[u.rm] & u.imm
+			x[u.rd2] = x[u.rn2] & x[u.rm2] & u.imm
 			continue
 		case opAddAndW:
-			x[i.rd] = uint64(uint32(x[i.rn] + x[i.rm]))
-			if n < uint(len(insts)) {
-				j := &insts[n]
-				x[j.rd] = x[j.rn] & x[j.rm] & j.imm
-				n++
-			}
+			x[u.rd] = uint64(uint32(x[u.rn] + x[u.rm]))
+			x[u.rd2] = x[u.rn2] & x[u.rm2] & u.imm
 			continue
 		case opLsrAddW:
-			x[i.rd] = (x[i.rn] ^ x[i.rm]&i.imm>>(i.sh&63)) & i.imm
-			if n < uint(len(insts)) {
-				j := &insts[n]
-				x[j.rd] = uint64(uint32(x[j.rn] + x[j.rm]))
-				n++
-			}
+			x[u.rd] = (x[u.rn] ^ x[u.rm]&u.imm>>(u.sh&63)) & u.imm
+			x[u.rd2] = uint64(uint32(x[u.rn2] + x[u.rm2]))
 			continue
 		case opCmpCsel: // of 64-sz bits
-			va, vb = x[i.rn]<<(i.sz&63), (i.imm+x[i.rm])<<(i.sz&63)
-			c.fn, c.fz, c.fc = va, vb, compared
-			if n < uint(len(insts)) {
-				j := &insts[n]
-				n++
-				var r bool
-				switch j.ra >> 1 {
-				case 0:
-					r = va == vb
-				case 1:
-					r = va >= vb
-				case 2:
-					r = int64(va-vb) < 0
-				case 4:
-					r = va > vb
-				case 5:
-					r = int64(va) >= int64(vb)
-				case 6:
-					r = int64(va) > int64(vb)
-				case 7:
-					r = true
-				}
-				va = x[j.rn]
-				if r == (j.ra&1 != 0) {
-					va = x[j.rm] ^ j.imm + uint64(j.sz)
-				}
-				x[j.rd] = va << (j.sh & 63) >> (j.sh & 63)
+			va, vb = x[u.rn]<<(u.sz&63), (u.imm+x[u.rm])<<(u.sz&63)
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			var r bool
+			switch u.ra >> 1 {
+			case 0:
+				r = va == vb
+			case 1:
+				r = va >= vb
+			case 2:
+				r = int64(va-vb) < 0
+			case 4:
+				r = va > vb
+			case 5:
+				r = int64(va) >= int64(vb)
+			case 6:
+				r = int64(va) > int64(vb)
+			case 7:
+				r = true
 			}
+			va = x[u.rn2]
+			if r == (u.ra&1 != 0) {
+				va = x[u.rm2] ^ uint64(u.imm2) + uint64(u.s2)
+			}
+			x[u.rd2] = va << (u.sh2 & 63) >> (u.sh2 & 63)
 			continue
 		case opAddCmpBNe:
-			x[i.rd] = x[i.rn] + i.imm
-			if n < uint(len(insts)) {
-				j := &insts[n]
-				va, vb = x[j.rn], j.imm+x[j.rm]
-				c.fn, c.fz, c.fc = va, vb, compared
-				x[j.rd] = va - vb
-				if va != vb {
-					goto taken
-				}
+			x[u.rd] = x[u.rn] + u.imm
+			va, vb = x[u.rn2], uint64(u.imm2)+x[u.rm2]
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			x[u.rd2] = va - vb
+			if va != vb {
+				goto taken
 			}
 			goto notTaken
 		case opCmpBEq:
-			va, vb = x[i.rn], i.imm+x[i.rm]
-			c.fn, c.fz, c.fc = va, vb, compared
-			x[i.rd] = va - vb
+			va, vb = x[u.rn], u.imm+x[u.rm]
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			x[u.rd] = va - vb
 			if va == vb {
 				goto taken
 			}
 			goto notTaken
 		case opCmpBNe:
-			va, vb = x[i.rn], i.imm+x[i.rm]
-			c.fn, c.fz, c.fc = va, vb, compared
-			x[i.rd] = va - vb
+			va, vb = x[u.rn], u.imm+x[u.rm]
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			x[u.rd] = va - vb
 			if va != vb {
 				goto taken
 			}
 			goto notTaken
 		case opCmpBHs:
-			va, vb = x[i.rn], i.imm+x[i.rm]
-			c.fn, c.fz, c.fc = va, vb, compared
-			x[i.rd] = va - vb
+			va, vb = x[u.rn], u.imm+x[u.rm]
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			x[u.rd] = va - vb
 			if va >= vb {
 				goto taken
 			}
 			goto notTaken
 		case opCmpBLo:
-			va, vb = x[i.rn], i.imm+x[i.rm]
-			c.fn, c.fz, c.fc = va, vb, compared
-			x[i.rd] = va - vb
+			va, vb = x[u.rn], u.imm+x[u.rm]
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			x[u.rd] = va - vb
 			if va < vb {
 				goto taken
 			}
 			goto notTaken
 		case opCmpBHi:
-			va, vb = x[i.rn], i.imm+x[i.rm]
-			c.fn, c.fz, c.fc = va, vb, compared
-			x[i.rd] = va - vb
+			va, vb = x[u.rn], u.imm+x[u.rm]
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			x[u.rd] = va - vb
 			if va > vb {
 				goto taken
 			}
 			goto notTaken
 		case opCmpBLs:
-			va, vb = x[i.rn], i.imm+x[i.rm]
-			c.fn, c.fz, c.fc = va, vb, compared
-			x[i.rd] = va - vb
+			va, vb = x[u.rn], u.imm+x[u.rm]
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			x[u.rd] = va - vb
 			if va <= vb {
 				goto taken
 			}
 			goto notTaken
 		case opCmpBGe:
-			va, vb = x[i.rn], i.imm+x[i.rm]
-			c.fn, c.fz, c.fc = va, vb, compared
-			x[i.rd] = va - vb
+			va, vb = x[u.rn], u.imm+x[u.rm]
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			x[u.rd] = va - vb
 			if int64(va) >= int64(vb) {
 				goto taken
 			}
 			goto notTaken
 		case opCmpBLt:
-			va, vb = x[i.rn], i.imm+x[i.rm]
-			c.fn, c.fz, c.fc = va, vb, compared
-			x[i.rd] = va - vb
+			va, vb = x[u.rn], u.imm+x[u.rm]
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			x[u.rd] = va - vb
 			if int64(va) < int64(vb) {
 				goto taken
 			}
 			goto notTaken
 		case opCmpBGt:
-			va, vb = x[i.rn], i.imm+x[i.rm]
-			c.fn, c.fz, c.fc = va, vb, compared
-			x[i.rd] = va - vb
+			va, vb = x[u.rn], u.imm+x[u.rm]
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			x[u.rd] = va - vb
 			if int64(va) > int64(vb) {
 				goto taken
 			}
 			goto notTaken
 		case opCmpBLe:
-			va, vb = x[i.rn], i.imm+x[i.rm]
-			c.fn, c.fz, c.fc = va, vb, compared
-			x[i.rd] = va - vb
+			va, vb = x[u.rn], u.imm+x[u.rm]
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			x[u.rd] = va - vb
 			if int64(va) <= int64(vb) {
 				goto taken
 			}
 			goto notTaken
 		case opCmpBEqW:
-			va, vb = x[i.rn]<<32, (i.imm+x[i.rm])<<32
-			c.fn, c.fz, c.fc = va, vb, compared
-			x[i.rd] = (va - vb) >> 32
+			va, vb = x[u.rn]<<32, (u.imm+x[u.rm])<<32
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			x[u.rd] = (va - vb) >> 32
 			if va == vb {
 				goto taken
 			}
 			goto notTaken
 		case opCmpBNeW:
-			va, vb = x[i.rn]<<32, (i.imm+x[i.rm])<<32
-			c.fn, c.fz, c.fc = va, vb, compared
-			x[i.rd] = (va - vb) >> 32
+			va, vb = x[u.rn]<<32, (u.imm+x[u.rm])<<32
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			x[u.rd] = (va - vb) >> 32
 			if va != vb {
 				goto taken
 			}
 			goto notTaken
 		case opCmpBHsW:
-			va, vb = x[i.rn]<<32, (i.imm+x[i.rm])<<32
-			c.fn, c.fz, c.fc = va, vb, compared
-			x[i.rd] = (va - vb) >> 32
+			va, vb = x[u.rn]<<32, (u.imm+x[u.rm])<<32
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			x[u.rd] = (va - vb) >> 32
 			if va >= vb {
 				goto taken
 			}
 			goto notTaken
 		case opCmpBLoW:
-			va, vb = x[i.rn]<<32, (i.imm+x[i.rm])<<32
-			c.fn, c.fz, c.fc = va, vb, compared
-			x[i.rd] = (va - vb) >> 32
+			va, vb = x[u.rn]<<32, (u.imm+x[u.rm])<<32
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			x[u.rd] = (va - vb) >> 32
 			if va < vb {
 				goto taken
 			}
 			goto notTaken
 		case opCmpBHiW:
-			va, vb = x[i.rn]<<32, (i.imm+x[i.rm])<<32
-			c.fn, c.fz, c.fc = va, vb, compared
-			x[i.rd] = (va - vb) >> 32
+			va, vb = x[u.rn]<<32, (u.imm+x[u.rm])<<32
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			x[u.rd] = (va - vb) >> 32
 			if va > vb {
 				goto taken
 			}
 			goto notTaken
 		case opCmpBLsW:
-			va, vb = x[i.rn]<<32, (i.imm+x[i.rm])<<32
-			c.fn, c.fz, c.fc = va, vb, compared
-			x[i.rd] = (va - vb) >> 32
+			va, vb = x[u.rn]<<32, (u.imm+x[u.rm])<<32
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			x[u.rd] = (va - vb) >> 32
 			if va <= vb {
 				goto taken
 			}
 			goto notTaken
 		case opCmpBGeW:
-			va, vb = x[i.rn]<<32, (i.imm+x[i.rm])<<32
-			c.fn, c.fz, c.fc = va, vb, compared
-			x[i.rd] = (va - vb) >> 32
+			va, vb = x[u.rn]<<32, (u.imm+x[u.rm])<<32
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			x[u.rd] = (va - vb) >> 32
 			if int64(va) >= int64(vb) {
 				goto taken
 			}
 			goto notTaken
 		case opCmpBLtW:
-			va, vb = x[i.rn]<<32, (i.imm+x[i.rm])<<32
-			c.fn, c.fz, c.fc = va, vb, compared
-			x[i.rd] = (va - vb) >> 32
+			va, vb = x[u.rn]<<32, (u.imm+x[u.rm])<<32
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			x[u.rd] = (va - vb) >> 32
 			if int64(va) < int64(vb) {
 				goto taken
 			}
 			goto notTaken
 		case opCmpBGtW:
-			va, vb = x[i.rn]<<32, (i.imm+x[i.rm])<<32
-			c.fn, c.fz, c.fc = va, vb, compared
-			x[i.rd] = (va - vb) >> 32
+			va, vb = x[u.rn]<<32, (u.imm+x[u.rm])<<32
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			x[u.rd] = (va - vb) >> 32
 			if int64(va) > int64(vb) {
 				goto taken
 			}
 			goto notTaken
 		case opCmpBLeW:
-			va, vb = x[i.rn]<<32, (i.imm+x[i.rm])<<32
-			c.fn, c.fz, c.fc = va, vb, compared
-			x[i.rd] = (va - vb) >> 32
+			va, vb = x[u.rn]<<32, (u.imm+x[u.rm])<<32
+			x[regFN], x[regFZ], c.fc = va, vb, compared
+			x[u.rd] = (va - vb) >> 32
 			if int64(va) <= int64(vb) {
 				goto taken
 			}
@@ -794,7 +731,7 @@ start:
 	load64:
 		if w := c.window; a < a+8 && a+8 <= uint64(len(w)) {
 			p := w[a : a+8]
-			x[i.rd] = uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
+			x[u.rd] = uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
 				uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
 			continue
 		}
@@ -802,36 +739,36 @@ start:
 	load32:
 		if w := c.window; a < a+4 && a+4 <= uint64(len(w)) {
 			p := w[a : a+4]
-			x[i.rd] = uint64(uint32(p[0]) | uint32(p[1])<<8 | uint32(p[2])<<16 | uint32(p[3])<<24)
+			x[u.rd] = uint64(uint32(p[0]) | uint32(p[1])<<8 | uint32(p[2])<<16 | uint32(p[3])<<24)
 			continue
 		}
 		goto slow
 	load16:
 		if w := c.window; a < a+2 && a+2 <= uint64(len(w)) {
 			p := w[a : a+2]
-			x[i.rd] = uint64(uint16(p[0]) | uint16(p[1])<<8)
+			x[u.rd] = uint64(uint16(p[0]) | uint16(p[1])<<8)
 			continue
 		}
 		goto slow
 	load8:
 		if w := c.window; a < uint64(len(w)) {
-			x[i.rd] = uint64(w[a])
+			x[u.rd] = uint64(w[a])
 			continue
 		}
 		goto slow
 	loadPair:
 		if w := c.window; a < a+16 && a+16 <= uint64(len(w)) {
 			p := w[a : a+16]
-			x[i.rd] = uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
+			x[u.rd] = uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
 				uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
-			x[i.ra] = uint64(p[8]) | uint64(p[9])<<8 | uint64(p[10])<<16 | uint64(p[11])<<24 |
+			x[u.ra] = uint64(p[8]) | uint64(p[9])<<8 | uint64(p[10])<<16 | uint64(p[11])<<24 |
 				uint64(p[12])<<32 | uint64(p[13])<<40 | uint64(p[14])<<48 | uint64(p[15])<<56
 			continue
 		}
 		goto slow
 	loadQ:
 		if w := c.window; a < a+16 && a+16 <= uint64(len(w)) {
-			p, v := w[a:a+16], &c.v[i.rd&31]
+			p, v := w[a:a+16], &c.v[u.rd&31]
 			v[0] = uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
 				uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
 			v[1] = uint64(p[8]) | uint64(p[9])<<8 | uint64(p[10])<<16 | uint64(p[11])<<24 |
@@ -900,13 +837,23 @@ start:
 			continue
 		}
 	slow:
-		c.pc, c.n = b.pc, n // n is kept there, for else it would be kept on the stack all the time
+		n = uint(u.n)
+		goto call
+	second: // what is joined to the first, which is done
+		n = uint(u.n) + 1
+	call:
 		c.count = end - uint64(c.budget)
-		st = i.fn(c, i)
-		n, insts = c.n, b.insts
-		if st != next {
-			if st == fault {
-				n--
+		for insts := b.insts; n < uint(u.n+u.many); n++ {
+			i := &insts[n]
+			// u and v are kept there, for else they would be kept on the stack all the time.
+			c.pc, c.uops[0], c.uops[1] = b.pc, u, v
+			st = i.fn(c, i)
+			u, v = c.uops[0], c.uops[1]
+			if st == next {
+				continue
+			}
+			if st != fault {
+				n++
 			}
 			c.pc, c.from = b.pc+4*uint64(n), nil
 			c.count += uint64(n)
@@ -914,25 +861,25 @@ start:
 		}
 	}
 notTaken:
-	c.budget -= len(insts)
-	if to = b.links[1]; to != nil && c.budget >= len(to.insts) {
+	c.budget -= b.size
+	if to = b.links[1]; to != nil && c.budget >= to.size {
 		b = to
 		goto start
 	}
 	c.count = end - uint64(c.budget)
-	c.pc, c.from, c.slot = b.pc+4*uint64(len(insts)), b, 1
+	c.pc, c.from, c.slot = b.pc+4*uint64(b.size), b, 1
 	return next
 taken:
-	c.budget -= len(insts)
-	if to = b.links[0]; to != nil && c.budget >= len(to.insts) {
+	c.budget -= b.size
+	if to = b.links[0]; to != nil && c.budget >= to.size {
 		b = to
 		goto start
 	}
 	c.count = end - uint64(c.budget)
-	c.pc, c.from, c.slot = insts[len(insts)-1].imm, b, 0
+	c.pc, c.from, c.slot = b.insts[b.size-1].imm, b, 0
 	return next
 indirect:
-	c.budget -= len(insts)
+	c.budget -= b.size
 	to = b.links[0]
 	if to == nil || to.pc != target {
 		to = nil
@@ -941,7 +888,7 @@ indirect:
 			to = p.blocks[target&pageMask>>2]
 		}
 	}
-	if to != nil && c.budget >= len(to.insts) {
+	if to != nil && c.budget >= to.size {
 		b.links[0] = to
 		b = to
 		goto start

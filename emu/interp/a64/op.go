@@ -7,7 +7,8 @@ package a64
 type opcode uint8
 
 const (
-	opFn opcode = iota
+	opFn  opcode = iota
+	opEnd        // behind a block: it goes on with what follows
 	opMovImm
 	opMovK
 	opMov
@@ -141,88 +142,3 @@ const (
 
 	opcodes // how many there are
 )
-
-// fuse2 is what fuse makes of two instructions.
-func fuse2(i, j *inst) opcode {
-	type pair struct{ first, second opcode }
-	switch (pair{i.op, j.op}) {
-	case pair{opMov, opMov}:
-		return opMov2
-	case pair{opAddImm, opAddImm}:
-		return opAddImm2
-	case pair{opLsr, opAndImm}:
-		return opLsrAndImm
-	case pair{opLsrV, opLslImm}:
-		return opLsrVLslImm
-	case pair{opLdr64, opLdr64}:
-		return opLdr64x2
-	case pair{opLdr32, opLdr32}:
-		return opLdr32x2
-	case pair{opLdr8R, opStr8R}:
-		return opLdrStr8R
-	case pair{opAdd, opAdd}:
-		return opAddAdd
-	case pair{opAddW, opAddW}:
-		return opAddAddW
-	case pair{opAddW, opEorRorW}:
-		return opAddEorW
-	case pair{opAddW, opAndReg}:
-		return opAddAndW
-	case pair{opEorRorW, opAddW}:
-		return opEorAddW
-	case pair{opEorRorW, opEorRorW}:
-		return opEorEorW
-	case pair{opEorRorW, opAndReg}:
-		return opEorAnd
-	case pair{opAndReg, opEorRorW}:
-		return opAndEorW
-	case pair{opAndReg, opAndReg}:
-		return opAndAnd
-	case pair{opEorLsr, opAddW}:
-		return opLsrAddW
-	}
-	return i.op
-}
-
-// fuse joins instructions where one opcode does what several do: the first gets
-// it, and all stay in their places. Only the last of them may end the block, and
-// only the first and the last may be left to inst.fn: what is between cannot fault.
-func fuse(insts []inst) {
-	for n := range insts[:len(insts)-1] {
-		i, j := &insts[n], &insts[n+1]
-		compares, comparesW := i.op == opSubs && i.sh == 0, i.op == opSubsW && i.sh == 0
-		switch {
-		case j.op == opBCond && (compares || comparesW):
-			i.op = branchOn(j.ra, i.op, comparesW)
-		case j.op == opCsel && i.rd == regSink && j.ra&^1 != 6 && compares:
-			i.op, i.sz = opCmpCsel, 0
-		case j.op == opCsel && i.rd == regSink && j.ra&^1 != 6 && comparesW:
-			i.op, i.sz = opCmpCsel, 32
-		case i.op == opMov && j.op == opMov && n+3 < len(insts) && insts[n+2].op == opMov && insts[n+3].op == opMov:
-			i.op = opMov4
-		default:
-			i.op = fuse2(i, j)
-		}
-	}
-	// Then what joins with something that has been joined.
-	for n := range insts[:len(insts)-1] {
-		if insts[n].op == opAddImm && insts[n+1].op == opCmpBNe {
-			insts[n].op = opAddCmpBNe
-		}
-	}
-}
-
-// branchOn is a comparison with the branch behind it, if there is such an opcode.
-func branchOn(cond uint8, op opcode, narrow bool) opcode {
-	first := opCmpBEq
-	if narrow {
-		first = opCmpBEqW
-	}
-	switch {
-	case cond < 4:
-		return first + opcode(cond)
-	case cond >= 8 && cond < 14:
-		return first + opcode(cond-4)
-	}
-	return op
-}

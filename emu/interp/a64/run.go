@@ -89,10 +89,8 @@ func (c *core) cut(b *block, stop *cpu.Stop, end uint64) *block {
 	if n == uint64(len(b.insts)) {
 		return b
 	}
-	part := &block{pc: b.pc, insts: slices.Clone(b.insts[:n])}
-	for i := range part.insts {
-		part.insts[i], _ = decode(b.insts[i].raw, b.pc+4*uint64(i), i)
-	}
+	part := &block{pc: b.pc}
+	part.fill(slices.Clone(b.insts[:n]))
 	return part
 }
 
