@@ -27,7 +27,8 @@ type block struct {
 	pc    uint64
 	n     uint64 // instructions
 	insts []inst
-	ops   []uop
+	ops   []uop   // uEnd is the last
+	start [2]*uop // the first two
 }
 
 // codePage is a page from which blocks were decoded.
@@ -151,10 +152,14 @@ func (c *core) build(pc uint64, single bool) *block {
 			drafts = list[i].lower(drafts, &b.insts[i])
 		}
 		if n := len(list); len(b.insts) > n {
-			drafts = append(drafts, draft{uop: uop{op: uGoOn, in: &b.insts[n], to: at, n: uint8(n)}})
+			drafts = append(drafts, draft{uop: uop{op: uGoOn, to: at, n: uint8(n)}, in: &b.insts[n]})
 		}
 		c.drafts = drafts
 		b.ops = optimise(drafts)
+		for n := range b.ops[2:] {
+			b.ops[n].next2 = &b.ops[n+2]
+		}
+		b.start = [2]*uop{&b.ops[0], &b.ops[1]}
 	}
 	for _, r := range parts {
 		if c.cover != nil {

@@ -25,15 +25,16 @@ func (c *core) fast() bool {
 		return true
 	}
 	var n *block
-	var u *uop
+	var u, ahead *uop // which executes, and the next
+	var how verdict
 next:
 	for {
-		ops := b.ops
-		for i := uint(0); i < uint(len(ops)); i++ {
-			u = &ops[i]
+		for u, ahead = b.start[0], b.start[1]; ; u, ahead = ahead, u.next2 {
 			var a uint64
 			switch u.op {
 			case uFn:
+			case uEnd:
+				goto far
 			case uMov:
 				x[u.d] = x[u.a]
 				continue
@@ -691,11 +692,10 @@ next:
 				continue
 			}
 		slow:
-			if i = c.step(b, u); i < left {
-				ops = b.ops // not kept across the call, nor is i
+			if u, ahead, how = c.step(b, u, ahead); how == done {
 				continue
 			}
-			if i == exits {
+			if how == exits {
 				return true
 			}
 			if c.stops() {

@@ -67,7 +67,7 @@ func vecFamily(key uint16) family {
 func (d *decoded) lower(list []draft, in *inst) []draft {
 	l := lowering{d, in, list}
 	if d.odd || d.family == famNone || !l.try() {
-		list = append(list, draft{uop: uop{op: uFn, in: in}, flags: d.flags})
+		list = append(list, draft{uop: uop{op: uFn}, flags: d.flags, in: in})
 		return list
 	}
 	return l.list
@@ -80,14 +80,12 @@ type lowering struct {
 }
 
 func (l *lowering) add(flags uint8, u uop) {
-	u.in = l.in
-	l.list = append(l.list, draft{uop: u, flags: flags})
+	l.list = append(l.list, draft{uop: u, flags: flags, in: l.in})
 }
 
 // loud adds a uop that writes all flags, and what it is without.
 func (l *lowering) loud(u, quiet uop) {
-	u.in, quiet.in = l.in, l.in
-	l.list = append(l.list, draft{uop: u, quiet: quiet, flags: flagsWrites})
+	l.list = append(l.list, draft{uop: u, quiet: quiet, flags: flagsWrites, in: l.in})
 }
 
 func (l *lowering) branch(u uop) {
@@ -469,8 +467,7 @@ func (l *lowering) shift() bool {
 		return false
 	}
 	if l.op < 2 { // CF and OF alone
-		quiet.in = l.in
-		l.list = append(l.list, draft{uop: uop{op: uFn, in: l.in}, quiet: quiet, flags: flagsKeep})
+		l.list = append(l.list, draft{uop: uop{op: uFn}, quiet: quiet, flags: flagsKeep, in: l.in})
 	} else {
 		l.loud(u, quiet)
 	}
@@ -494,8 +491,7 @@ func (l *lowering) shiftCL() bool {
 	default:
 		return false
 	}
-	u.in, quiet.in = l.in, l.in
-	l.list = append(l.list, draft{uop: u, quiet: quiet, flags: flagsKeep})
+	l.list = append(l.list, draft{uop: u, quiet: quiet, flags: flagsKeep, in: l.in})
 	return true
 }
 
@@ -536,9 +532,9 @@ func (l *lowering) unary() bool {
 			op, one = uDecF, mask
 		}
 		l.list = append(l.list, draft{
-			uop:   uop{op: op, d: r, a: r, disp: mask, k: lkRes | l.sz, in: l.in},
-			quiet: uop{op: l.w(uAddI), d: r, a: r, imm: one, in: l.in},
-			flags: flagsKeep,
+			uop:   uop{op: op, d: r, a: r, disp: mask, k: lkRes | l.sz},
+			quiet: uop{op: l.w(uAddI), d: r, a: r, imm: one},
+			flags: flagsKeep, in: l.in,
 		})
 	}
 	return true

@@ -31,17 +31,18 @@ func optimise(list []draft) []uop {
 			continue
 		}
 		joined = append(joined, list[i])
-		for n := len(joined); n > 1 && join(&joined[n-2].uop, &joined[n-1].uop); n = len(joined) {
+		for n := len(joined); n > 1 && join(&joined[n-2], &joined[n-1]); n = len(joined) {
 			joined = joined[:n-1]
 		}
 	}
-	ops := make([]uop, len(joined))
+	ops := make([]uop, len(joined)+1)
 	for i := range joined {
 		ops[i] = joined[i].uop
 		if ops[i].op != uMov4W { // which has no place for it, nor needs it
-			ops[i].s3 = uint8(i)
+			ops[i].s3 = joined[i].in.n
 		}
 	}
+	ops[len(joined)].op = uEnd
 	return ops
 }
 
@@ -150,7 +151,7 @@ var joins = map[[2]opcode]opcode{
 
 // join makes u do what v does behind it, if it can. Only one part of a uop can fault or be left
 // to a handler, which does its instruction alone: the first part, or the second if that is the last.
-func join(u, v *uop) bool {
+func join(u, v *draft) bool {
 	if (u.op == uMov || u.op == uMovW && v.narrow()) && v.pure() && v.d == u.d && (v.a == u.d || v.b == u.d) {
 		from, w := u.a, *v
 		if w.a == u.d {

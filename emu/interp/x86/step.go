@@ -4,66 +4,69 @@ package x86
 
 import "math/bits"
 
-// What step returns if the next uop is not what follows.
+// verdict says how it goes on after step.
+type verdict uint8
+
 const (
-	left  = 1<<8 + iota // core.pc has where to go on
-	exits               // core.exit is an exit
+	done  verdict = iota // with the next uop
+	left                 // at core.pc
+	exits                // core.exit is an exit
 )
 
 // step does what the loop of fast does not do itself: what is rarer, and by their
 // handlers instructions that have no uop, or one that has not done it. It is apart so
 // that the loop calls from one place only, which keeps more of it in registers. It returns
-// the number of the uop in its block.
-func (c *core) step(b *block, u *uop) uint {
-	x, at := &c.r, uint(u.s3)
+// u and ahead, as fast keeps neither across the call.
+func (c *core) step(b *block, u, ahead *uop) (*uop, *uop, verdict) {
+	x := &c.r
 	switch u.op {
 	case uMulF:
 		v, w := x[u.a]&u.disp, (x[u.b]+u.imm)&u.disp
 		r := v * w & u.disp
 		x[u.d] = r
 		c.fr, c.fb, c.fc, c.lk = r, v, w, u.k
-		return at
+		return u, ahead, done
 	case uOrF:
 		r := (x[u.a] | (x[u.b] + u.imm)) & u.disp
 		x[u.d] = r
 		c.fr, c.fc, c.lk = r, 0, u.k
-		return at
+		return u, ahead, done
 	case uXorF:
 		r := (x[u.a] ^ (x[u.b] + u.imm)) & u.disp
 		x[u.d] = r
 		c.fr, c.fc, c.lk = r, 0, u.k
-		return at
+		return u, ahead, done
 	case uBswap:
 		x[u.d] = bits.ReverseBytes64(x[u.a])
-		return at
+		return u, ahead, done
 	case uBswapW:
 		x[u.d] = uint64(bits.ReverseBytes32(uint32(x[u.a])))
-		return at
+		return u, ahead, done
 	case uSarV:
 		x[u.d] = uint64(int64(x[u.a]) >> (x[u.b] & 63))
-		return at
+		return u, ahead, done
 	case uSarVW:
 		x[u.d] = uint64(uint32(int32(x[u.a]) >> (x[u.b] & 31)))
-		return at
+		return u, ahead, done
 	case uShlF:
 		v := x[u.a] & u.disp
 		r := v << (u.s & 63) & u.disp
 		x[u.d] = r
 		c.fr, c.fb, c.fc, c.lk = r, v, uint64(u.s), u.k
-		return at
+		return u, ahead, done
 	case uMovAdd:
 		x[u.d] = x[u.a]
 		x[u.d2] = x[u.a2] + x[u.b2]
-		return at
+		return u, ahead, done
 	case uShlVW:
 		x[u.d] = uint64(uint32(x[u.a]) << (x[u.b] & 31))
-		return at
+		return u, ahead, done
 	case uShrVW:
 		x[u.d] = uint64(uint32(x[u.a]) >> (x[u.b] & 31))
-		return at
+		return u, ahead, done
 	case uMulW:
 		x[u.d] = uint64(uint32(x[u.a]) * uint32(x[u.b]+u.imm))
-		return at
+		return u, ahead, done
 	case uJcc, uCmpJN:
 		cc := u.k
 		if u.op == uCmpJN {
@@ -72,12 +75,12 @@ func (c *core) step(b *block, u *uop) uint {
 			cc = u.s
 		}
 		if !c.cond(cc) {
-			return at
+			return u, ahead, done
 		}
 		c.count += uint64(u.n)
 		c.budget -= int64(u.n)
 		c.pc = u.to
-		return left
+		return u, ahead, left
 	case uIncF, uDecF:
 		v, one := x[u.a], u.disp
 		if u.op == uIncF {
@@ -90,59 +93,59 @@ func (c *core) step(b *block, u *uop) uint {
 		}
 		x[u.d] = r
 		c.fr, c.lk = r, u.k
-		return at
+		return u, ahead, done
 	case uSarF:
 		c.sar(u, uint64(u.s))
-		return at
+		return u, ahead, done
 	case uSarVF:
 		n := x[u.b] & 63
 		if u.disp>>32 == 0 {
 			n &= 31
 		}
 		c.sar(u, n)
-		return at
+		return u, ahead, done
 	case uCarry:
 		x[u.d] = c.alu(u.k, u.s, x[u.a]&u.disp, (x[u.b]+u.imm)&u.disp)
-		return at
+		return u, ahead, done
 	case uCmov:
 		v := x[u.d]
 		if c.cond(u.k) {
 			v = x[u.a]
 		}
 		x[u.d] = v & u.disp
-		return at
+		return u, ahead, done
 	case uSetcc:
 		x[u.d] = x[u.d]&^0xff | b2u(c.cond(u.k))
-		return at
+		return u, ahead, done
 	case uRmw64:
 		a := x[u.a] + u.disp
 		if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-8 && c.rt[place(a)].tag == a/pageSize {
 			le.PutUint64(e.page[o:], c.alu(u.k, 3, le.Uint64(e.page[o:]), x[u.d]+u.imm))
-			return at
+			return u, ahead, done
 		}
 	case uRmw32:
 		a := x[u.a] + u.disp
 		if e, o := &c.wt[place(a)], a&pageMask; e.tag == a/pageSize && o <= pageSize-4 && c.rt[place(a)].tag == a/pageSize {
 			le.PutUint32(e.page[o:], uint32(c.alu(u.k, 2, uint64(le.Uint32(e.page[o:])), uint64(uint32(x[u.d]+u.imm)))))
-			return at
+			return u, ahead, done
 		}
 	}
 	if u.last != nil {
 		c.restore(u.last)
 	}
-	in, was := u.in, c.count
+	in, was := &b.insts[u.s3], c.count
 	c.pc = in.next
 	if !in.fn(c, in) {
 		if c.leave(in) {
-			return exits
+			return u, ahead, exits
 		}
 	} else if u.many || b.pc == dropped {
 		c.count += uint64(in.n) + 1
 	} else {
-		return at
+		return u, ahead, done
 	}
 	c.budget -= int64(c.count - was)
-	return left
+	return u, ahead, left
 }
 
 // restore leaves the flags of a uop that was executed without them, or later. What it takes is

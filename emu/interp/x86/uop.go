@@ -4,6 +4,10 @@ package x86
 
 // uop is a step of a block: an instruction, a part of one, or several. What is
 // in its fields is up to its opcode; exec.go says what each does with them.
+//
+// It has 64 bytes, a line of the cache, and knows what comes behind what comes behind it:
+// fast follows two chains in turn, as it needs the next uop before a load of its
+// address could be done.
 type uop struct {
 	op      opcode
 	d, a, b uint8 // registers
@@ -11,7 +15,8 @@ type uop struct {
 	k       uint8 // what it leaves in core.lk, or an operation
 	many    bool  // it is not one whole instruction, and in the first of them
 
-	// of what is joined to it; in s3 is the uop's number in its block
+	// of what is joined to it; in s3 is the number of the instruction that is left to its
+	// handler
 	d2, a2, b2, s2 uint8
 	d3, a3, b3, s3 uint8
 
@@ -19,13 +24,13 @@ type uop struct {
 
 	imm  uint64
 	disp uint64 // of the memory operand, or a mask
-	in   *inst  // for what the loop does not do itself
 
 	// where a branch goes
 	to   uint64
 	link *block // the block there, once it is known
 
-	last *uop // whose flags are to be made up for before a handler is called
+	next2 *uop // behind the one behind it
+	last  *uop // whose flags are to be made up for before a handler is called
 }
 
 // opcode is what a uop does. A W at the end says that it is of 32 bits, an I that
@@ -33,7 +38,8 @@ type uop struct {
 type opcode uint8
 
 const (
-	uFn opcode = iota // a call of in.fn
+	uFn  opcode = iota // a call of the instruction's handler
+	uEnd               // behind a block: it goes on at core.pc
 	uNop
 	uGoOn // the end of a block, which is a jump behind it
 
@@ -214,6 +220,7 @@ const (
 // draft is a uop with what the block builder has to know.
 type draft struct {
 	uop
-	quiet uop // the same without flags, unless that is the zero one
+	quiet uop   // the same without flags, unless that is the zero one
+	in    *inst // for what the loop does not do itself
 	flags uint8
 }
