@@ -14,6 +14,7 @@ import "math/bits"
 // too large for the compiler to inline anything into: words are put together from
 // bytes by hand, and become one load or store each.
 func (c *core) exec(b *block) status {
+	const all = 1<<8 - 1 // with a case for it the switch needs no check of its range
 	var (
 		x      = &c.x
 		end    = c.count + uint64(c.budget)
@@ -27,9 +28,8 @@ func (c *core) exec(b *block) status {
 	)
 start:
 	for u, v = b.start[0], b.start[1]; ; u, v = v, u.next2 {
-		// The mask and the cases for all that it leaves spare the check of a range.
-		switch u.op & 127 {
-		case opFn, opcodes, opcodes + 1:
+		switch u.op {
+		case opFn, all:
 		case opMovImm:
 			x[u.rd] = u.imm
 			continue

@@ -24,11 +24,11 @@ const (
 
 // block is a run of instructions that is entered at its first.
 type block struct {
+	start [2]*uop // the first two
 	pc    uint64
 	n     uint64 // instructions
 	insts []inst
-	ops   []uop   // uEnd is the last
-	start [2]*uop // the first two
+	ops   []uop // uEnd is the last
 }
 
 // codePage is a page from which blocks were decoded.

@@ -191,8 +191,8 @@ func (c *core) run(ctx context.Context, stop *cpu.Stop) cpu.Exit {
 			continue
 		}
 		c.budget = min(c.budget, int64(min(left-maxBlock, slice)))
-		was := c.count
-		exited := c.fast()
+		b, was := c.lookup(c.pc, false), c.count
+		exited := b == nil || c.fast(b)
 		left -= c.count - was
 		if exited {
 			return c.exit
