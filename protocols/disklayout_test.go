@@ -263,12 +263,12 @@ func TestElTorito(t *testing.T) {
 		want   []string
 		system int // the partition, or -1
 	}{
-		"BIOS alone":        {isoEntry{bootable: true, count: 4}, nil, []string{"CDROM(0x0,0x14,0x1)"}, -1},
-		"UEFI alone":        {isoEntry{bootable: true, platform: 0xef, count: 9}, nil, []string{"CDROM(0x0,0x14,0x3)"}, 0},
-		"both":              {isoEntry{bootable: true, count: 4}, []isoEntry{{bootable: true, platform: 0xef, first: 40, count: 100}}, []string{"CDROM(0x0,0x14,0x1)", "CDROM(0x1,0x28,0x19)"}, 1},
+		"BIOS alone":        {isoEntry{bootable: true, count: 4}, nil, []string{"CDROM(0x0,0x14,0x4)"}, -1},
+		"UEFI alone":        {isoEntry{bootable: true, platform: 0xef, count: 9}, nil, []string{"CDROM(0x0,0x14,0x9)"}, 0},
+		"both":              {isoEntry{bootable: true, count: 4}, []isoEntry{{bootable: true, platform: 0xef, first: 40, count: 100}}, []string{"CDROM(0x0,0x14,0x4)", "CDROM(0x1,0x28,0x64)"}, 1},
 		"to the end":        {isoEntry{}, []isoEntry{{bootable: true, platform: 0xef, first: 40, count: 1}}, []string{"CDROM(0x1,0x28,0x3C)"}, 0},
 		"a floppy disk":     {isoEntry{bootable: true, medium: 2}, nil, []string{"CDROM(0x0,0x14,0x2D0)"}, -1},
-		"with an extension": {isoEntry{}, []isoEntry{{bootable: true, extra: true, count: 8}, {platform: 0xef}, {bootable: true, platform: 0xef, count: 4}}, []string{"CDROM(0x1,0x14,0x2)", "CDROM(0x3,0x14,0x1)"}, 1},
+		"with an extension": {isoEntry{}, []isoEntry{{bootable: true, extra: true, count: 8}, {platform: 0xef}, {bootable: true, platform: 0xef, count: 4}}, []string{"CDROM(0x1,0x14,0x8)", "CDROM(0x3,0x14,0x4)"}, 1},
 		"nothing bootable":  {isoEntry{}, nil, nil, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -289,8 +289,10 @@ func TestElTorito(t *testing.T) {
 		})
 	}
 	good := isoEntry{bootable: true, platform: 0xef, first: 90, count: 40}
-	_, err := layoutOf(isoImage(100, good), 0)
+	l, err := layoutOf(isoImage(100, good), 0)
 	require.NoError(t, err)
+	require.Equal(t, []string{"CDROM(0x0,0x5A,0x28)"}, paths(l))
+	require.EqualValues(t, 10, l.Partitions[0].Sectors)
 	for name, test := range map[string]struct {
 		image []byte
 		says  string

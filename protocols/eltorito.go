@@ -101,7 +101,10 @@ func (l *DiskLayout) readCatalog(b []byte, end uint64) error {
 }
 
 // addImage adds the image of an entry. One that stands for no disk, and has a
-// size of 0 or 1, goes on to the end of the CD.
+// size of 0 or 1, goes on to the end of the CD. Of others that stand for none EDK2
+// takes the size for one in sectors of the CD, so that the partition is four times as
+// large (ElTorito.c); GRUB tells by that whether it is one of a GPT, too, which only
+// its own image is in.
 func (l *DiskLayout) addImage(e []byte, number uint32, platform byte, end uint64) error {
 	le := binary.LittleEndian
 	first, medium := uint64(le.Uint32(e[8:])), e[1]&0xf
@@ -116,9 +119,12 @@ func (l *DiskLayout) addImage(e []byte, number uint32, platform byte, end uint64
 	if first == 0 || first >= l.sectors || count == 0 || count > l.sectors-first {
 		return fmt.Errorf("%d sectors at %d of %d", count, first, l.sectors)
 	}
+	if size > bootSector512 && medium == 0 {
+		count = size / bootSector512
+	}
 	l.Partitions = append(l.Partitions, DiskPartition{
 		efi.DevicePath{efi.NewNode(efi.CDROMNode{BootEntry: number, PartitionStart: first, PartitionSize: count})},
-		first, count, platform == platformUEFI,
+		first, min(count, l.sectors-first), platform == platformUEFI,
 	})
 	return nil
 }

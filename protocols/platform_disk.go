@@ -50,12 +50,22 @@ func (p Platform) devices(path efi.DevicePath) ([]device, error) {
 		volume.blocks = blocksOf(OverlayDisk(base), size, opts)
 		return []device{volume}, nil
 	}
-	if all := uint64(size / sector); first >= all || sectors > all-first {
-		return nil, fmt.Errorf("protocols: %v is not on a disk of %d sectors: %w", path, all, efi.InvalidParameter)
-	}
 	layout, err := ReadDiskLayout(base, size, opts.sectorSize())
 	if err != nil { // then there is the one partition that path names
 		layout = new(DiskLayout)
+	}
+	bus := path
+	for isPartition {
+		bus = bus[:len(bus)-1]
+		_, _, isPartition = partitionOf(bus)
+	}
+	for _, part := range layout.Partitions {
+		if bus.Append(part.Path...).Equal(path) {
+			first, sectors = part.First, part.Sectors // that of a CD may be less than its node says
+		}
+	}
+	if all := uint64(size / sector); first >= all || sectors > all-first {
+		return nil, fmt.Errorf("protocols: %v is not on a disk of %d sectors: %w", path, all, efi.InvalidParameter)
 	}
 	var disk io.ReaderAt = base
 	if p.MakeDisk {
@@ -67,11 +77,6 @@ func (p Platform) devices(path efi.DevicePath) ([]device, error) {
 	}
 	if opts.Removable = layout.CD; !layout.CD {
 		disk = OverlayDisk(disk)
-	}
-	bus := path
-	for isPartition {
-		bus = bus[:len(bus)-1]
-		_, _, isPartition = partitionOf(bus)
 	}
 	all := []device{{path: bus, blocks: blocksOf(disk, size, opts)}}
 	opts.LogicalPartition = true

@@ -241,7 +241,7 @@ func TestPlatformFolderTooLarge(t *testing.T) {
 }
 
 func TestPlatformCD(t *testing.T) {
-	image := isoImage(100, isoEntry{bootable: true, platform: 0}, isoEntry{bootable: true, platform: 0xef, first: 40, count: 8})
+	image := isoImage(100, isoEntry{bootable: true, platform: 0}, isoEntry{bootable: true, platform: 0xef, first: 40, count: 100})
 	bus := efi.DevicePath{efi.PCIRoot(0), efi.PCI(3, 0)}
 	r := io.NewSectionReader(bytes.NewReader(image), 0, int64(len(image)))
 	layout, err := protocols.ReadDiskLayout(r, r.Size(), 0)
@@ -253,9 +253,9 @@ func TestPlatformCD(t *testing.T) {
 		all := g.handles(t, efi.BlockIOProtocolGUID)
 		require.Len(t, all, 3)
 		require.Equal(t, volume, all[2])
-		require.Equal(t, bus.String()+"/CDROM(0x1,0x28,0x2)", g.pathOf(t, volume))
+		require.Equal(t, bus.String()+"/CDROM(0x1,0x28,0x64)", g.pathOf(t, volume))
 		g.wantMedia(t, all[0], false, 2048, 99)
-		g.wantMedia(t, volume, true, 2048, 1)
+		g.wantMedia(t, volume, true, 2048, 59) // to the end of the CD
 		for _, h := range all {
 			media := g.slot(g.protocol(t, h, efi.BlockIOProtocolGUID), slotMedia)
 			require.Equal(t, []byte{1, 1}, g.bytes(uint64(media)+4, 2), "removable, present")
