@@ -40,7 +40,7 @@ var rooms = map[string][]string{
 	"emu/auto":             {"efi", "emu/mem", "emu/cpu", "emu/ptrace", "emu/interp"},
 	"emu/emutest":          {"efi", "emu", "emu/mem", "emu/cpu", "emu/auto", "emu/puppet", "emu/emutest/payloads", "pecoff", "pecoff/petest", "protocols"},
 	"emu/emutest/payloads": {},
-	"emu/kexec":            {"efi", "emu", "emu/cpu", "emu/resident", "pecoff", "tables/eventlog", "golang.org/x/sys", "github.com/u-root/u-root/pkg/boot/kexec"},
+	"emu/kexec":            {"efi", "emu", "emu/cpu", "emu/resident", "pecoff", "tables/eventlog", "golang.org/x/sys", "github.com/u-root/u-root/pkg/boot/kexec", "github.com/u-root/u-root/pkg/dt"},
 	"emu/kexec/tpm":        {"efi", "emu", "emu/kexec", "tables/eventlog", "github.com/google/go-tpm/tpm2"},
 	"emu/kexec/vmtest":     {"emu/cpu", "emu/emutest", "golang.org/x/sys"},
 	"emu/uroot":            {"efi", "emu", "emu/auto", "emu/cpu", "emu/kexec", "pecoff", "protocols", "github.com/u-root/u-root/pkg/boot"},

@@ -110,7 +110,7 @@ func TestEnough(t *testing.T) {
 
 func TestReadHostWithoutPrivileges(t *testing.T) {
 	root := iomem("00000000-00000000 : System RAM\n00000000-00000000 : Reserved\n")
-	if _, err := ReadHost(root); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "root") {
+	if _, err := readHostAs(amd64, root); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "root") {
 		t.Errorf("%v", err)
 	}
 }

@@ -17,20 +17,10 @@ import (
 var product = flag.Bool("product", false, "boot every first kernel on every firmware with every payload, not a choice of pairs")
 
 // command is the command, built for the guests.
-func command(t *testing.T) string {
+func command(t *testing.T, arch cpu.Arch) string {
 	t.Helper()
-	return vmtest.Program(t, cpu.AMD64, "github.com/uefiexec/uefiexec/examples/uefiexec")
+	return vmtest.Program(t, arch, "github.com/uefiexec/uefiexec/examples/uefiexec")
 }
-
-// facts are what a second kernel is asked for.
-const facts = `
-cat /proc/cmdline
-cat /proc/cpuinfo
-ls /sys/firmware/efi
-ls /sys/firmware/acpi/tables
-ls /sys/firmware/dmi/tables
-dmesg
-`
 
 // combination is a first kernel on a machine, and what it boots.
 type combination struct {
@@ -41,36 +31,78 @@ type combination struct {
 	la57     bool
 	payload  string // "kernel" or "uki"
 	second   string // suite
+
+	arm64   bool
+	machine string // options of QEMU's board
+}
+
+func (c combination) arch() cpu.Arch {
+	if c.arm64 {
+		return cpu.ARM64
+	}
+	return cpu.AMD64
+}
+
+// firmwares are the firmwares' names. AArch64 has a machine without any.
+func (c combination) firmwareName() string {
+	name := map[vmtest.Firmware]string{vmtest.SeaBIOS: "SeaBIOS", vmtest.OVMF: "OVMF"}[c.firmware]
+	if c.arm64 {
+		name = map[vmtest.Firmware]string{vmtest.SeaBIOS: "none, a device tree", vmtest.OVMF: "AAVMF"}[c.firmware]
+	}
+	if c.machine != "" {
+		name += ", " + c.machine
+	}
+	return name
 }
 
 func (c combination) String() string {
-	firmware := "SeaBIOS"
-	if c.firmware == vmtest.OVMF {
-		firmware = "OVMF"
-	}
 	la57 := ""
 	if c.la57 {
 		la57 = " la57"
 	}
-	return fmt.Sprintf("%s %s %d MiB %d CPUs%s to %s %s", c.first, firmware, c.memory, c.cpus, la57, c.second, c.payload)
+	return fmt.Sprintf("%v %s %s %d MiB %d CPUs%s to %s %s", c.arch(), c.first, c.firmwareName(), c.memory, c.cpus, la57, c.second, c.payload)
+}
+
+// acpi and smbios report whether the machine has such tables.
+func (c combination) acpi() bool {
+	return !c.arm64 || c.firmware == vmtest.OVMF && !strings.Contains(c.machine, "acpi=off")
+}
+func (c combination) smbios() bool { return !c.arm64 || c.firmware == vmtest.OVMF }
+
+// facts are what a second kernel is asked for.
+func (c combination) facts() string {
+	list := []string{"cat /proc/cmdline", "cat /proc/cpuinfo", "ls /sys/firmware/efi", "dmesg"}
+	if c.acpi() {
+		list = append(list, "ls /sys/firmware/acpi/tables")
+	} else {
+		list = append(list, "ls /proc/device-tree")
+	}
+	if c.smbios() {
+		list = append(list, "ls /sys/firmware/dmi/tables")
+	}
+	return strings.Join(list, "\n") + "\n"
 }
 
 // screen reports whether the machine has one, that efifb shows and the second
 // kernel is to find.
 func (c combination) screen() bool {
-	return c.firmware == vmtest.OVMF && c.first == "bookworm" && c.second == "bookworm"
+	return !c.arm64 && c.firmware == vmtest.OVMF && c.first == "bookworm" && c.second == "bookworm"
 }
 
 // combinations cover every value of every axis.
 func combinations() []combination {
 	if !*product {
 		return []combination{
-			{"bookworm", vmtest.SeaBIOS, 512, 1, false, "kernel", "trixie"},
-			{"trixie", vmtest.OVMF, 1024, 4, true, "uki", "trixie"},
-			{"sid", vmtest.SeaBIOS, 5120, 1, false, "kernel", "sid"},
-			{"bookworm", vmtest.OVMF, 2048, 1, true, "uki", "bookworm"},
-			{"trixie", vmtest.SeaBIOS, 1024, 1, true, "kernel", "bookworm"},
-			{"sid", vmtest.OVMF, 1024, 1, false, "uki", "sid"},
+			{"bookworm", vmtest.SeaBIOS, 512, 1, false, "kernel", "trixie", false, ""},
+			{"trixie", vmtest.OVMF, 1024, 4, true, "uki", "trixie", false, ""},
+			{"sid", vmtest.SeaBIOS, 5120, 1, false, "kernel", "sid", false, ""},
+			{"bookworm", vmtest.OVMF, 2048, 1, true, "uki", "bookworm", false, ""},
+			{"trixie", vmtest.SeaBIOS, 1024, 1, true, "kernel", "bookworm", false, ""},
+			{"sid", vmtest.OVMF, 1024, 1, false, "uki", "sid", false, ""},
+
+			{"trixie", vmtest.SeaBIOS, 1024, 2, false, "kernel", "bookworm", true, ""},
+			{"bookworm", vmtest.OVMF, 2048, 1, false, "uki", "trixie", true, "virtualization=on,gic-version=3"},
+			{"sid", vmtest.OVMF, 5120, 4, false, "kernel", "sid", true, "acpi=off"},
 		}
 	}
 	var all []combination
@@ -78,7 +110,8 @@ func combinations() []combination {
 		for _, firmware := range []vmtest.Firmware{vmtest.SeaBIOS, vmtest.OVMF} {
 			for i, payload := range []string{"kernel", "uki"} {
 				for k, second := range []string{"bookworm", "trixie", "sid"} {
-					all = append(all, combination{first, firmware, 1024, 1 + 3*(k%2), i == 1, payload, second})
+					all = append(all, combination{first, firmware, 1024, 1 + 3*(k%2), i == 1, payload, second, false, ""},
+						combination{first, firmware, 1024, 1 + 3*(k%2), false, payload, second, true, []string{"", "virtualization=on", "gic-version=3"}[k]})
 				}
 			}
 		}
@@ -92,21 +125,25 @@ func TestBoot(t *testing.T) {
 	for _, c := range combinations() {
 		t.Run(c.String(), func(t *testing.T) {
 			initrd := vmtest.Initramfs{
-				Scripts: map[string]string{"second": facts + secondFacts(c)},
-				Modules: []string{vmtest.Module(t, c.second, cpu.AMD64, "efivarfs")},
+				Arch:    c.arch(),
+				Scripts: map[string]string{"second": c.facts() + secondFacts(c)},
+				Modules: []string{vmtest.Module(t, c.second, c.arch(), "efivarfs")},
 			}
-			files := map[string]string{"/bin/uefiexec": command(t)}
+			corpus := func(suite, name string) string {
+				return emutest.Corpus(t, suite+"/"+map[bool]string{false: "amd64/", true: "arm64/"}[c.arm64]+name)
+			}
+			files := map[string]string{"/bin/uefiexec": command(t, c.arch())}
 			load := ""
 			switch c.payload {
 			case "kernel":
-				files["/vmlinuz"] = emutest.Corpus(t, c.second+"/amd64/vmlinuz")
+				files["/vmlinuz"] = corpus(c.second, "vmlinuz")
 				files["/initrd"] = initrd.Build(t)
-				load = "run uefiexec load -verify -initrd /initrd /vmlinuz " + vmtest.Cmdline(cpu.AMD64, "second", "payload=kernel")
+				load = "run uefiexec load -verify -initrd /initrd /vmlinuz " + vmtest.Cmdline(c.arch(), "second", "payload=kernel")
 			case "uki":
 				for _, part := range []string{"loader", "EFI/Linux/uki.efi.extra.d"} {
-					files["/esp/"+part] = emutest.Corpus(t, c.second+"/amd64/esp/"+part)
+					files["/esp/"+part] = corpus(c.second, "esp/"+part)
 				}
-				files["/esp/EFI/Linux/uki.efi"] = ukiWith(t, c.second, initrd.Build(t))
+				files["/esp/EFI/Linux/uki.efi"] = ukiWith(t, c.arch(), c.second, initrd.Build(t))
 				load = "run uefiexec load -verify -esp /esp /esp/EFI/Linux/uki.efi"
 			}
 			var args []string
@@ -115,12 +152,14 @@ func TestBoot(t *testing.T) {
 				load = "cat /proc/fb\n" + load
 			}
 			r := vmtest.Run(t, vmtest.Config{
-				Kernel: emutest.Corpus(t, c.first+"/amd64/vmlinuz"),
+				Arch:   c.arch(),
+				Kernel: corpus(c.first, "vmlinuz"),
 				Initramfs: vmtest.Initramfs{
+					Arch:    c.arch(),
 					Scripts: map[string]string{"first": load + "\ncat /sys/kernel/kexec_loaded\nrun uefiexec exec"},
 					Files:   files,
 				}.Build(t),
-				Cmdline:  vmtest.Cmdline(cpu.AMD64, "first"),
+				Cmdline: vmtest.Cmdline(c.arch(), "first"), Board: c.machine,
 				Firmware: c.firmware, LA57: c.la57, CPUs: c.cpus, Memory: c.memory, Args: args,
 			})
 			t.Logf("%s after %v, off after %v", r.Stage(t, "second").Release, r.Stage(t, "second").At.Round(time.Millisecond), r.Took.Round(time.Millisecond))
@@ -154,12 +193,23 @@ func checkSecond(t *testing.T, c combination, r *vmtest.Result) {
 	if n := strings.Count("\n"+r.Output(t, "second", "cat /proc/cpuinfo"), "\nprocessor\t:"); n != c.cpus {
 		t.Errorf("%d processors, want %d", n, c.cpus)
 	}
-	contains("ls /sys/firmware/efi", "efivars", "runtime", "systab")
-	contains("ls /sys/firmware/acpi/tables", "FACP", "DSDT", "APIC")
-	contains("ls /sys/firmware/dmi/tables", "DMI", "smbios_entry_point")
-	contains("dmesg", "by uefiexec", "Registered efivars operations", "SMBIOS", "RTPROP=", "MEMATTR=")
+	contains("ls /sys/firmware/efi", "efivars", "systab")
+	contains("dmesg", "by uefiexec", "Registered efivars operations", "RTPROP=", "MEMATTR=")
+	if c.acpi() {
+		contains("ls /sys/firmware/acpi/tables", "FACP", "DSDT", "APIC")
+	} else {
+		contains("ls /proc/device-tree", "chosen", "cpus", "psci")
+	}
+	if c.smbios() {
+		contains("ls /sys/firmware/dmi/tables", "DMI", "smbios_entry_point")
+		contains("dmesg", "SMBIOS")
+	}
 	if out := r.Output(t, "second", "dmesg"); strings.Contains(out, "memattr:") {
 		t.Errorf("the kernel complains about the memory attributes:\n%s", out)
+	}
+	if strings.Contains(c.machine, "gic-version=3") {
+		// The GIC cannot be told to leave the memory that an earlier kernel has given it.
+		contains("dmesg", "using reserved LPI pending table")
 	}
 	if c.screen() {
 		if fb := r.Output(t, "first", "cat /proc/fb"); fb != "0 EFI VGA\n" {
@@ -194,13 +244,13 @@ func TestThirdKernel(t *testing.T) {
 	load := func(initrd, script string) string {
 		return "run uefiexec load -initrd " + initrd + " /vmlinuz " + vmtest.Cmdline(cpu.AMD64, script) + "\nrun uefiexec exec\n"
 	}
-	files := map[string]string{"/bin/uefiexec": command(t), "/vmlinuz": kernel, "/third": third}
+	files := map[string]string{"/bin/uefiexec": command(t, cpu.AMD64), "/vmlinuz": kernel, "/third": third}
 	second := vmtest.Initramfs{Scripts: map[string]string{"second": load("/third", "third")}, Files: files}.Build(t)
 	r := vmtest.Run(t, vmtest.Config{
 		Kernel: emutest.Corpus(t, "bookworm/amd64/vmlinuz"),
 		Initramfs: vmtest.Initramfs{
 			Scripts: map[string]string{"first": load("/second", "second")},
-			Files:   map[string]string{"/bin/uefiexec": command(t), "/vmlinuz": kernel, "/second": second},
+			Files:   map[string]string{"/bin/uefiexec": command(t, cpu.AMD64), "/vmlinuz": kernel, "/second": second},
 		}.Build(t),
 		Cmdline: vmtest.Cmdline(cpu.AMD64, "first"), Memory: 1024, CPUs: 2,
 	})
@@ -218,12 +268,13 @@ func TestThirdKernel(t *testing.T) {
 
 // ukiWith makes a unified kernel image of a suite's stub and kernel, with an
 // initrd of the test's own, and returns its path.
-func ukiWith(t *testing.T, suite, initrd string) string {
+func ukiWith(t *testing.T, arch cpu.Arch, suite, initrd string) string {
 	t.Helper()
-	return vmtest.UKI{Stub: emutest.Corpus(t, suite+"/amd64/linux.efi.stub"), Sections: []vmtest.Section{
+	folder := suite + map[cpu.Arch]string{cpu.AMD64: "/amd64/", cpu.ARM64: "/arm64/"}[arch]
+	return vmtest.UKI{Stub: emutest.Corpus(t, folder+"linux.efi.stub"), Sections: []vmtest.Section{
 		{Name: ".osrel", Data: []byte("ID=test\nPRETTY_NAME=\"Test\"\n")},
-		{Name: ".cmdline", Data: []byte(vmtest.Cmdline(cpu.AMD64, "second", "payload=uki"))},
+		{Name: ".cmdline", Data: []byte(vmtest.Cmdline(arch, "second", "payload=uki"))},
 		{Name: ".initrd", File: initrd},
-		{Name: ".linux", File: emutest.Corpus(t, suite+"/amd64/vmlinuz")},
+		{Name: ".linux", File: emutest.Corpus(t, folder+"vmlinuz")},
 	}}.Build(t)
 }

@@ -56,10 +56,10 @@ func TestBootLoaders(t *testing.T) {
 	for _, l := range loaders {
 		t.Run(l.name, func(t *testing.T) {
 			files := map[string]string{
-				"/bin/uefiexec":             command(t),
+				"/bin/uefiexec":             command(t, cpu.AMD64),
 				"/esp/EFI/BOOT/BOOTX64.EFI": emutest.Corpus(t, l.suite+"/amd64/"+l.program),
 				"/esp/vmlinuz":              emutest.Corpus(t, l.suite+"/amd64/vmlinuz"),
-				"/esp/initrd":               vmtest.Initramfs{Scripts: map[string]string{"second": facts}}.Build(t),
+				"/esp/initrd":               vmtest.Initramfs{Scripts: map[string]string{"second": combination{}.facts()}}.Build(t),
 			}
 			for name, text := range l.files(vmtest.Cmdline(cpu.AMD64, "second", "loader=yes")) {
 				file := filepath.Join(t.TempDir(), "text")

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/uefiexec/uefiexec/efi"
+	"github.com/uefiexec/uefiexec/emu/cpu"
 )
 
 // Crash is what a payload needs that takes over when the running kernel panics:
@@ -54,7 +55,7 @@ const lowerRoom = 1 << 20
 const headerUnit = 64 << 10
 
 // Crash reads what the running kernel has set aside for the case that it panics.
-// It needs root.
+// It needs root. On AArch64 it is errors.ErrUnsupported.
 func (h *Host) Crash(root fs.FS) (*Crash, error) {
 	c, err := h.crash(root)
 	if err != nil {
@@ -64,6 +65,9 @@ func (h *Host) Crash(root fs.FS) (*Crash, error) {
 }
 
 func (h *Host) crash(root fs.FS) (*Crash, error) {
+	if h.Arch == cpu.ARM64 {
+		return nil, fmt.Errorf("%w on %v", errors.ErrUnsupported, h.Arch)
+	}
 	size, err := fs.ReadFile(root, "sys/kernel/kexec_crash_size")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.New("the running kernel was built without CONFIG_CRASH_DUMP")

@@ -63,7 +63,7 @@ func TestCrash(t *testing.T) {
 
 func (test crashTest) run(t *testing.T) *vmtest.Result {
 	t.Helper()
-	tools := map[string]string{"/bin/uefiexec": command(t)}
+	tools := map[string]string{"/bin/uefiexec": command(t, cpu.AMD64)}
 	files := maps.Clone(tools)
 	maps.Copy(tools, vmtest.Libraries(t, "readelf"))
 	maps.Copy(tools, vmtest.Libraries(t, "makedumpfile"))

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/uefiexec/uefiexec/emu/cpu"
 	"github.com/uefiexec/uefiexec/emu/kexec/vmtest"
 )
 
@@ -31,8 +32,8 @@ func TestDoc(t *testing.T) {
 In QEMU, each by the command as people use it: the image is run on the first kernel, what it leaves is loaded, and after the jump the user space of the
 second kernel answers. Printed from the tests by ` + "`go test ./emu/kexec -run Doc -update`" + `; they run with what ` + "`.ci/corpus`" + ` has collected.
 
-| first kernel | firmware | image | second kernel |
-|---|---|---|---|
+| machine | first kernel | firmware | image | second kernel |
+|---|---|---|---|---|
 `)
 	row := func(cells ...string) { b.WriteString("| " + strings.Join(cells, " | ") + " |\n") }
 	for _, c := range combinations() {
@@ -40,12 +41,12 @@ second kernel answers. Printed from the tests by ` + "`go test ./emu/kexec -run 
 		if c.payload == "uki" {
 			image = "UKI of " + stubs[c.second] + ", with sidecars"
 		}
-		row(kernels[c.first], firmwares[c.firmware], image, kernels[c.second])
+		row(c.arch().String(), kernels[c.first], c.firmwareName(), image, kernels[c.second])
 	}
 	for _, l := range loaders {
-		row(kernels[loaderKernel], firmwares[l.firmware], l.name+" on a folder, found by the boot manager", kernels[l.suite])
+		row(cpu.AMD64.String(), kernels[loaderKernel], firmwares[l.firmware], l.name+" on a folder, found by the boot manager", kernels[l.suite])
 	}
-	row(kernels[installerKernel], firmwares[vmtest.SeaBIOS], "Debian's shim and GRUB on an ISO image, found by the boot manager", "the installer's")
+	row(cpu.AMD64.String(), kernels[installerKernel], firmwares[vmtest.SeaBIOS], "Debian's shim and GRUB on an ISO image, found by the boot manager", "the installer's")
 	have, err := os.ReadFile(docFile)
 	if err != nil {
 		t.Fatal(err)

@@ -64,16 +64,24 @@ func (h *Host) ReadEventLog(root fs.FS) error {
 // reserveLog takes the room for the log that the next kernel finds.
 func (h *Host) reserveLog(m *emu.Machine) error {
 	size := logHeader + uint64(len(h.EventLog.Append(nil))) + logRoom
-	r, err := m.Reserve(efi.ACPIReclaimMemory, efi.Pages(size)) // it outlives the next kernel, too
-	if err != nil {
+	if _, err := reserveData(m, size); err != nil {
 		return fmt.Errorf("kexec: room for the event log: %w", err)
 	}
-	// Pages that hold data, so that they can be written to later.
+	return nil
+}
+
+// reserveData takes memory that outlives the boot services, and that can be
+// written to later as it holds data.
+func reserveData(m *emu.Machine, size uint64) (efi.Range, error) {
+	r, err := m.Reserve(efi.ACPIReclaimMemory, efi.Pages(size))
+	if err != nil {
+		return efi.Range{}, err
+	}
 	view, err := m.Memory().Edit(r.Start, r.Size())
 	if err == nil {
 		clear(view)
 	}
-	return err
+	return r, err
 }
 
 // logHeader is the size of Linux's struct linux_efi_tpm_eventlog without the log:

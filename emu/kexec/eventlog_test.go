@@ -56,7 +56,7 @@ func TestSetLog(t *testing.T) {
 	h := &Host{EventLog: aLog(), Memory: emu.Layout(amd64, 64<<20)}
 	handoff := freeze(t, h, func(g *emutest.Guest) {
 		for _, guid := range []efi.GUID{efi.LinuxTPMEventLogTableGUID, efi.TCG2FinalEventsTableGUID} {
-			if err := copyTable(g.Machine, guid, make([]byte, 64)); err != nil {
+			if err := copyTable(g.Machine, guid, efi.RuntimeServicesData, make([]byte, 64)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -75,7 +75,7 @@ func TestFileBackend(t *testing.T) {
 			first := vmtest.Initramfs{
 				Scripts: map[string]string{"first": test.first},
 				Files: map[string]string{
-					"/bin/uefiexec": command(t), "/vmlinuz": corpus("vmlinuz"), "/esp/EFI/Linux/uki.efi": uki,
+					"/bin/uefiexec": command(t, cpu.AMD64), "/vmlinuz": corpus("vmlinuz"), "/esp/EFI/Linux/uki.efi": uki,
 					"/esp/EFI/Linux/uki.efi.extra.d": corpus("esp/EFI/Linux/uki.efi.extra.d"),
 					"/esp/loader":                    corpus("esp/loader"),
 				},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu"
+	"github.com/uefiexec/uefiexec/emu/cpu"
 )
 
 // tableNames are the tables that are taken from /sys/firmware/efi/systab.
@@ -38,7 +39,9 @@ func readTables(root fs.FS, h *Host) {
 	if at, ok := bootParamsRSDP(root); ok {
 		h.add(efi.ACPI20TableGUID, at)
 	}
-	scanBIOS(root, h)
+	if h.Arch == cpu.AMD64 {
+		scanBIOS(root, h)
+	}
 }
 
 // add notes a table, once.
@@ -187,7 +190,7 @@ func readContents(root fs.FS, h *Host) {
 			if d.NumberOfPages*efi.PageSize > maxContent {
 				continue
 			}
-			if data, err := readPhysical(root, d.PhysicalStart, int(d.NumberOfPages*efi.PageSize)); err == nil {
+			if data, err := readMemoryAt(root, d.PhysicalStart, int(d.NumberOfPages*efi.PageSize)); err == nil {
 				h.Contents = append(h.Contents, emu.Content{Addr: d.PhysicalStart, Data: data})
 			}
 		}

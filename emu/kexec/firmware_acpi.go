@@ -31,7 +31,7 @@ type acpiReader struct {
 func readACPI(root fs.FS, h *Host) {
 	r := acpiReader{root, h, map[efi.Addr]bool{}}
 	for _, t := range h.Tables {
-		rsdp, err := readPhysical(root, t.VendorTable, 20)
+		rsdp, err := readMemoryAt(root, t.VendorTable, 20)
 		if err != nil || !bytes.HasPrefix(rsdp, []byte(rsdpSignature)) {
 			continue
 		}
@@ -40,7 +40,7 @@ func readACPI(root fs.FS, h *Host) {
 			r.keep(t.VendorTable, rsdp)
 			continue
 		}
-		if rsdp, err = readPhysical(root, t.VendorTable, 36); err == nil {
+		if rsdp, err = readMemoryAt(root, t.VendorTable, 36); err == nil {
 			r.keep(t.VendorTable, rsdp)
 			r.roots(efi.Addr(binary.LittleEndian.Uint64(rsdp[24:])), 8)
 		}
@@ -80,7 +80,7 @@ func (r *acpiReader) table(at efi.Addr) []byte {
 		return nil
 	}
 	r.seen[at] = true
-	head, err := readPhysical(r.root, at, 8)
+	head, err := readMemoryAt(r.root, at, 8)
 	if err != nil {
 		return nil
 	}
@@ -88,7 +88,7 @@ func (r *acpiReader) table(at efi.Addr) []byte {
 	if n < 8 || n > maxTable {
 		return nil
 	}
-	table, err := readPhysical(r.root, at, int(n))
+	table, err := readMemoryAt(r.root, at, int(n))
 	if err != nil {
 		return nil
 	}

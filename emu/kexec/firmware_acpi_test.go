@@ -29,7 +29,7 @@ func TestACPIContents(t *testing.T) {
 		0x100000:     acpiTable("BADT"), // in RAM
 		0xe0000:      place(make([]byte, biosArea.Size()), 0x100, rsdp(2, base, base+0x300)),
 	}
-	h, err := ReadHost(machine{firmwareMap(seaBIOS), tables})
+	h, err := readHostAs(amd64, machine{firmwareMap(seaBIOS), tables})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestHostileACPI(t *testing.T) {
 	} {
 		memory[base], memory[base+0x8000] = root, acpiTable("FACP", 1, 2)
 		memory[0xe0000] = place(make([]byte, biosArea.Size()), 0x100, rsdp(1, base, 0))
-		h, err := ReadHost(machine{firmwareMap(seaBIOS), memory})
+		h, err := readHostAs(amd64, machine{firmwareMap(seaBIOS), memory})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -101,7 +101,7 @@ func TestHostileACPI(t *testing.T) {
 // ACPI regions are copied whole where they may be read, and left out where not.
 func TestACPIRegions(t *testing.T) {
 	nvs := bytes.Repeat([]byte{7}, 0x8000)
-	h, err := ReadHost(machine{firmwareMap(ovmf), map[efi.Addr][]byte{0x800000: nvs}})
+	h, err := readHostAs(amd64, machine{firmwareMap(ovmf), map[efi.Addr][]byte{0x800000: nvs}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestACPIRegions(t *testing.T) {
 		t.Errorf("%d contents", len(h.Contents))
 	}
 	large := map[efi.Addr][]byte{0x1000000: make([]byte, maxContent+efi.PageSize)}
-	h, err = ReadHost(machine{firmwareMap("100000-ffffff : System RAM\n1000000-2000fff : ACPI Tables"), large})
+	h, err = readHostAs(amd64, machine{firmwareMap("100000-ffffff : System RAM\n1000000-2000fff : ACPI Tables"), large})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,7 +92,7 @@ func TestTables(t *testing.T) {
 		{"BIOS, with an extended data area", nil, ebda, map[string]efi.Addr{"ACPI20": 0x9fc10, "ACPI": 0x9fc10}},
 		{"a short area", nil, map[efi.Addr][]byte{biosArea.Start: rsdp(2, 0x1000, 0x2000)}, nil},
 	} {
-		h, err := ReadHost(machine{with(firmwareMap(seaBIOS), test.files), test.memory})
+		h, err := readHostAs(amd64, machine{with(firmwareMap(seaBIOS), test.files), test.memory})
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
 			continue
@@ -173,7 +173,7 @@ func TestSMBIOS(t *testing.T) {
 		if test.tables != nil {
 			files["sys/firmware/dmi/tables/DMI"] = string(test.tables)
 		}
-		h, err := ReadHost(with(firmwareMap(seaBIOS), files))
+		h, err := readHostAs(amd64, with(firmwareMap(seaBIOS), files))
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
 			continue
@@ -194,7 +194,7 @@ func FuzzFirmware(f *testing.F) {
 	f.Add(smbios2(0xf5000), rsdp(2, 0x3ffe1000, 0x3ffe1100), acpiTable("RSDT", words(4, 0x3ffe1008)...))
 	f.Add(smbios3(0xf5000), rsdp(0, 0x3ffe1000, 0), acpiTable("FACP", make([]byte, 208)...))
 	f.Fuzz(func(t *testing.T, entry, anchor, table []byte) {
-		h, err := ReadHost(machine{
+		h, err := readHostAs(amd64, machine{
 			with(firmwareMap(seaBIOS), map[string]string{
 				"sys/firmware/dmi/tables/smbios_entry_point": string(entry), "sys/firmware/dmi/tables/DMI": "tables",
 			}),

@@ -96,7 +96,7 @@ func TestReadFrameBuffer(t *testing.T) {
 	} {
 		files := map[string]string{"sys/kernel/boot_params/data": qemuScreen(nil)}
 		maps.Copy(files, test.files)
-		h, err := ReadHost(with(firmwareMap(seaBIOS), files))
+		h, err := readHostAs(amd64, with(firmwareMap(seaBIOS), files))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

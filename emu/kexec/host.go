@@ -7,20 +7,33 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"strconv"
 	"strings"
 
 	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu"
+	"github.com/uefiexec/uefiexec/emu/cpu"
 	"github.com/uefiexec/uefiexec/tables/eventlog"
 )
 
 // Host is what is known of the machine that is to be left: data, read once.
 type Host struct {
+	// Arch is the processor's architecture, 0 if it is not known.
+	Arch cpu.Arch
+
 	// Memory is the machine's memory as its firmware described it, sorted and
 	// disjoint, in whole pages: RAM is ConventionalMemory, what firmware asks to
 	// spare for a special purpose has MemorySP besides.
 	Memory []efi.MemoryDescriptor
+
+	// Kept are the parts of the RAM that a device tree has set aside for purposes of
+	// the machine. They are described as RAM, and nothing is allocated there.
+	Kept []efi.Range
+
+	// DeviceTree is the flattened device tree that the payload is given, nil if the
+	// machine has none: the running kernel's, without what was about its own boot.
+	DeviceTree []byte
 
 	// Tables are the addresses of firmware tables that stay valid, by the GUID
 	// under which a payload looks for them: ACPI, SMBIOS.
@@ -46,6 +59,10 @@ type Host struct {
 	// ReadEventLog.
 	EventLog *eventlog.Log
 
+	// IMARoom is the room for IMA's list of measurements, in bytes, 0 if it is not
+	// handed on: see ReadIMA.
+	IMARoom uint64
+
 	// FrameBuffer is what the screen shows, nil if it is not known: then a payload
 	// is to have none.
 	FrameBuffer *FrameBuffer
@@ -68,14 +85,27 @@ var lowMemory = efi.Range{Start: 0, End: 1 << 20}
 
 // ReadHost reads what a running Linux tells of its machine, from the root
 // folder. What cannot be read but can be done without is left out.
-func ReadHost(root fs.FS) (*Host, error) {
-	h := &Host{}
+func ReadHost(root fs.FS) (*Host, error) { return readHostAs(hostArch(), root) }
+
+// hostArch is the architecture that this program was built for.
+func hostArch() cpu.Arch {
+	return map[string]cpu.Arch{"amd64": cpu.AMD64, "arm64": cpu.ARM64}[runtime.GOARCH]
+}
+
+func readHostAs(arch cpu.Arch, root fs.FS) (*Host, error) {
+	h := &Host{Arch: arch}
 	var err error
-	if h.Memory, err = readMemory(root); errors.Is(err, fs.ErrPermission) {
+	if h.Memory, h.Kept, err = readMemory(root); errors.Is(err, fs.ErrPermission) {
 		return nil, fmt.Errorf("kexec: %w: %w; it needs root", ErrRefused, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("kexec: %w", err)
+	}
+	if tree, err := readDeviceTree(root); err == nil {
+		tree.forNext()
+		if h.DeviceTree, err = tree.flatten(); err != nil {
+			return nil, fmt.Errorf("kexec: %w", err)
+		}
 	}
 	readTables(root, h)
 	readContents(root, h)
@@ -147,6 +177,12 @@ func (h *Host) Config(cfg emu.Config) emu.Config {
 		if d.Type == efi.ConventionalMemory && r.Size() > 0 {
 			cfg.Withhold = append(cfg.Withhold, r)
 		}
+		for _, k := range h.Kept {
+			k.Start, k.End = k.Start.PageDown(), (k.End + efi.PageSize - 1).PageDown()
+			if k = intersect(d.Range(), k); isRAM(d) && k.Size() > 0 {
+				cfg.Withhold = append(cfg.Withhold, k)
+			}
+		}
 	}
 	return cfg
 }
@@ -159,7 +195,7 @@ func intersect(a, b efi.Range) efi.Range {
 // room for the trampoline and installs the host's tables. It has to be called
 // before Boot.
 func (h *Host) Prepare(m *emu.Machine) error {
-	if _, err := m.Reserve(efi.BootServicesData, h.trampolinePages()); err != nil {
+	if _, err := m.Reserve(efi.BootServicesData, h.trampolinePages(m.Arch())); err != nil {
 		return fmt.Errorf("kexec: room for the trampoline: %w", err)
 	}
 	if h.EventLog != nil {
@@ -176,22 +212,34 @@ func (h *Host) Prepare(m *emu.Machine) error {
 	if bytes.HasPrefix(h.SMBIOS, []byte("_SM3_")) {
 		smbios = efi.SMBIOS3TableGUID
 	}
-	if err := copyTable(m, smbios, h.SMBIOS); err != nil {
+	if err := copyTable(m, smbios, efi.RuntimeServicesData, h.SMBIOS); err != nil {
 		return fmt.Errorf("kexec: SMBIOS entry point: %w", err)
 	}
-	if err := copyTable(m, efi.SystemResourceTableGUID, h.ESRT); err != nil {
+	if err := copyTable(m, efi.SystemResourceTableGUID, efi.RuntimeServicesData, h.ESRT); err != nil {
 		return fmt.Errorf("kexec: ESRT: %w", err)
+	}
+	tree := h.DeviceTree
+	if h.IMARoom > 0 {
+		var err error
+		if tree, err = h.withIMA(m); err != nil {
+			return fmt.Errorf("kexec: room for IMA's list: %w", err)
+		}
+	}
+	// Kernels take a copy of their own, so that it may go with the boot services.
+	if err := copyTable(m, efi.DTBTableGUID, efi.BootServicesData, tree); err != nil {
+		return fmt.Errorf("kexec: device tree: %w", err)
 	}
 	return nil
 }
 
-// copyTable installs a table that is given to the payload as a copy, in memory
-// that its kernel leaves alone; there may be none.
-func copyTable(m *emu.Machine, guid efi.GUID, data []byte) error {
+// copyTable installs a table that is given to the payload as a copy, in memory of
+// a type; there may be none. What is to be there after the boot goes to
+// RuntimeServicesData, which kernels leave alone.
+func copyTable(m *emu.Machine, guid efi.GUID, t efi.MemoryType, data []byte) error {
 	if len(data) == 0 {
 		return nil
 	}
-	at, err := m.AllocatePool(efi.RuntimeServicesData, uint64(len(data)))
+	at, err := m.AllocatePool(t, uint64(len(data)))
 	if err != nil {
 		return err
 	}

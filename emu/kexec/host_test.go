@@ -34,7 +34,7 @@ func TestFacts(t *testing.T) {
 			"sys/kernel/security/lockdown": "]none[", "proc/sys/kernel/kexec_load_disabled": "", "sys/hypervisor/type": "",
 		}, Host{}},
 	} {
-		h, err := ReadHost(with(firmwareMap(seaBIOS), test.files))
+		h, err := readHostAs(amd64, with(firmwareMap(seaBIOS), test.files))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -47,7 +47,7 @@ func TestFacts(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	h, err := ReadHost(firmwareMap(laptop))
+	h, err := readHostAs(amd64, firmwareMap(laptop))
 	if err != nil {
 		t.Fatal(err)
 	}

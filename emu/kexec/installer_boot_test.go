@@ -23,7 +23,7 @@ const installerKernel = "trixie"
 // its El Torito image, all else from its ISO 9660 file system, which GRUB reads by
 // BlockIO. The installer's own initrd gets to user space.
 func TestInstaller(t *testing.T) {
-	initrd := vmtest.Initramfs{Scripts: map[string]string{"second": facts + `
+	initrd := vmtest.Initramfs{Scripts: map[string]string{"second": combination{}.facts() + `
 run /bin/busybox echo the marker
 cat /etc/lsb-release
 ls /lib/debian-installer
@@ -33,7 +33,7 @@ ls /lib/debian-installer
 		Initramfs: vmtest.Initramfs{
 			Scripts: map[string]string{"first": "run uefiexec load -verify -disk /installer.iso\nrun uefiexec exec"},
 			Files: map[string]string{
-				"/bin/uefiexec":  command(t),
+				"/bin/uefiexec":  command(t, cpu.AMD64),
 				"/installer.iso": installerISO(t, initrd.Build(t), vmtest.Cmdline(cpu.AMD64, "second", "installer=yes")),
 			},
 		}.Build(t),

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/uefiexec/uefiexec/emu/cpu"
 	"github.com/uefiexec/uefiexec/emu/emutest"
 	"github.com/uefiexec/uefiexec/emu/kexec/vmtest"
 )
@@ -43,7 +44,7 @@ func TestKillAndFlip(t *testing.T) {
 		Initramfs: vmtest.Initramfs{
 			Scripts: map[string]string{"first": script.String()},
 			Files: map[string]string{
-				"/bin/uefiexec": command(t), "/bin/kexec.test": testBinary(t), "/ebs.efi": payload(t, "ebs"),
+				"/bin/uefiexec": command(t, cpu.AMD64), "/bin/kexec.test": testBinary(t, cpu.AMD64), "/ebs.efi": payload(t, "ebs"),
 				"/vmlinuz": emutest.Corpus(t, "trixie/amd64/vmlinuz"),
 			},
 		}.Build(t),
@@ -93,17 +94,17 @@ func checkKills(t *testing.T, steps []vmtest.Step) {
 }
 
 // testBinary builds the tests of this package for the guest.
-func testBinary(t *testing.T) string {
+func testBinary(t *testing.T, arch cpu.Arch) string {
 	t.Helper()
-	return guestTest(t, "github.com/uefiexec/uefiexec/emu/kexec")
+	return guestTest(t, arch, "github.com/uefiexec/uefiexec/emu/kexec")
 }
 
 // guestTest builds the tests of a package for the guest.
-func guestTest(t *testing.T, pkg string) string {
+func guestTest(t *testing.T, arch cpu.Arch, pkg string) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "guest.test")
 	cmd := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-trimpath", "-ldflags=-s -w", "-o", name, pkg)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+map[cpu.Arch]string{cpu.AMD64: "amd64", cpu.ARM64: "arm64"}[arch], "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go test -c: %v\n%s", err, out)
 	}

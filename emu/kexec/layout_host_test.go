@@ -138,7 +138,7 @@ func TestHostileHandoffs(t *testing.T) {
 	good := func() *emu.Handoff {
 		page := bytes.Repeat([]byte{1}, efi.PageSize)
 		h := &emu.Handoff{
-			Arch: amd64, Reserved: []efi.Range{{Start: 0x300000, End: 0x300000 + efi.Addr(host.trampolinePages()*efi.PageSize)}},
+			Arch: amd64, Reserved: []efi.Range{{Start: 0x300000, End: 0x300000 + efi.Addr(host.trampolinePages(amd64)*efi.PageSize)}},
 			MemoryMap: []efi.MemoryDescriptor{{Type: efi.LoaderData, PhysicalStart: 0x200000, NumberOfPages: 1}},
 			Segments:  []emu.Segment{{Range: efi.Range{Start: 0x200000, End: 0x201000}, Data: page}},
 		}

@@ -42,7 +42,7 @@ func smallMachine() machine {
 
 func readHost(t testing.TB, m machine) *Host {
 	t.Helper()
-	h, err := ReadHost(m)
+	h, err := readHostAs(amd64, m)
 	if err != nil {
 		t.Fatal(err)
 	}

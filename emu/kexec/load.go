@@ -18,6 +18,10 @@ type Options struct {
 	// Log is the event log that the next kernel finds; nil leaves the one that the
 	// payload has seen, which says that its own measurements were extended.
 	Log *eventlog.Log
+
+	// IMA is IMA's list that the next kernel goes on with, nil if it finds none. A
+	// payload that looks for it (IMABuffer) was run after Host.ReadIMA.
+	IMA *IMAList
 }
 
 // Loaded says what was loaded.

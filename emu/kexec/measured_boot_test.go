@@ -18,7 +18,7 @@ const replay = "run tpm.test -guest -test.v -test.run ^TestGuestReplay$"
 // tpmTest builds the tests of package tpm for the guest.
 func tpmTest(t *testing.T) string {
 	t.Helper()
-	return guestTest(t, "github.com/uefiexec/uefiexec/emu/kexec/tpm")
+	return guestTest(t, cpu.AMD64, "github.com/uefiexec/uefiexec/emu/kexec/tpm")
 }
 
 // replayed are the last words of what replay prints.
@@ -46,8 +46,8 @@ func TestMeasured(t *testing.T) {
 		Files:   map[string]string{"/bin/tpm.test": check},
 	}
 	files := map[string]string{
-		"/bin/uefiexec": command(t), "/bin/tpm.test": check,
-		"/esp/EFI/Linux/uki.efi": ukiWith(t, "trixie", initrd.Build(t)),
+		"/bin/uefiexec": command(t, cpu.AMD64), "/bin/tpm.test": check,
+		"/esp/EFI/Linux/uki.efi": ukiWith(t, cpu.AMD64, "trixie", initrd.Build(t)),
 	}
 	for _, part := range []string{"loader", "EFI/Linux/uki.efi.extra.d"} {
 		files["/esp/"+part] = emutest.Corpus(t, "trixie/amd64/esp/"+part)
@@ -106,7 +106,7 @@ func TestMeasuredRefused(t *testing.T) {
 				"! " + replay,
 			}, "\n")},
 			Files: map[string]string{
-				"/bin/uefiexec": command(t), "/bin/tpm.test": tpmTest(t), "/vmlinuz": emutest.Corpus(t, "trixie/amd64/vmlinuz"),
+				"/bin/uefiexec": command(t, cpu.AMD64), "/bin/tpm.test": tpmTest(t), "/vmlinuz": emutest.Corpus(t, "trixie/amd64/vmlinuz"),
 			},
 		}.Build(t),
 		Cmdline:  vmtest.Cmdline(cpu.AMD64, "first"),

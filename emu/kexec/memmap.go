@@ -86,17 +86,23 @@ func isRAM(d efi.MemoryDescriptor) bool {
 // maxSpans bounds what is read of a memory map.
 const maxSpans = 8192
 
-// readMemory reads the memory map: from /sys/firmware/memmap, which is as the
-// firmware gave it, or from /proc/iomem where there is none.
-func readMemory(root fs.FS) ([]efi.MemoryDescriptor, error) {
+// readMemory reads the memory map as the firmware gave it: from
+// /sys/firmware/memmap, or where there is none as a device tree says. Where that
+// does not lead to it, either, it is read from /proc/iomem, which shows what the
+// running kernel has reserved for itself as if it were the firmware's. kept are
+// the parts of the RAM that are for a purpose of the machine.
+func readMemory(root fs.FS) (descs []efi.MemoryDescriptor, kept []efi.Range, err error) {
 	spans, err := readFirmwareMemmap(root)
 	if errors.Is(err, fs.ErrNotExist) {
-		spans, err = readIOMem(root)
+		if spans, kept, err = readTreeMemory(root); err != nil {
+			spans, err = readIOMem(root)
+		}
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return describe(spans)
+	descs, err = describe(spans)
+	return descs, kept, err
 }
 
 // readFirmwareMemmap reads the folders 0, 1, … with the files start, end
@@ -198,6 +204,7 @@ func describe(spans []span) ([]efi.MemoryDescriptor, error) {
 	edges := map[efi.Addr]bool{}
 	for i := range spans {
 		s := &spans[i]
+		s.Start, s.End = min(s.Start, maxAddress), min(s.End, maxAddress)
 		if s.use <= useSoftReserved {
 			s.Start, s.End = (s.Start + efi.PageSize - 1).PageDown(), s.End.PageDown()
 		} else {

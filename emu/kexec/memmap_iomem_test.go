@@ -66,7 +66,7 @@ fed00000-fed003ff : HPET 0
 [0x3ffe0000, 0x40000000) ACPIReclaim WB
 `},
 	} {
-		h, err := ReadHost(iomem(test.lines))
+		h, err := readHostAs(amd64, iomem(test.lines))
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
 			continue
@@ -83,7 +83,7 @@ fed00000-fed003ff : HPET 0
 			}
 		}
 	}), "")
-	if _, err := ReadHost(iomem(zeros)); !errors.Is(err, fs.ErrPermission) {
+	if _, err := readHostAs(amd64, iomem(zeros)); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("without the privilege: %v", err)
 	}
 	for _, lines := range []string{
@@ -91,7 +91,7 @@ fed00000-fed003ff : HPET 0
 		"100000-1fffff : System RAM\n" + strings.Repeat(" 100000-100fff : reserved\n", maxSpans),
 		"100000-1fffff : " + strings.Repeat("x", 1<<17),
 	} {
-		if h, err := ReadHost(iomem(lines)); err == nil {
+		if h, err := readHostAs(amd64, iomem(lines)); err == nil {
 			t.Errorf("%.40q: %v", lines, text(h.Memory))
 		}
 	}

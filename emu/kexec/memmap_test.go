@@ -189,7 +189,7 @@ func TestFirmwareMap(t *testing.T) {
 [0xffffffffff000, 0x10000000000000) Reserved
 `},
 	} {
-		h, err := ReadHost(firmwareMap(test.lines))
+		h, err := readHostAs(amd64, firmwareMap(test.lines))
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
 			continue
@@ -217,7 +217,7 @@ func TestFirmwareMapErrors(t *testing.T) {
 		"only special": firmwareMap("100000-1fffff : Soft Reserved"),
 		"many":         firmwareMap(strings.Repeat("100000-1fffff : System RAM\n", maxSpans+1)),
 	} {
-		if h, err := ReadHost(root); err == nil {
+		if h, err := readHostAs(amd64, root); err == nil {
 			t.Errorf("%s: %v", name, text(h.Memory))
 		} else if !strings.HasPrefix(err.Error(), "kexec: ") {
 			t.Errorf("%s: error %q", name, err)

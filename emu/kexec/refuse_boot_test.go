@@ -75,7 +75,7 @@ func TestRefusals(t *testing.T) {
 	kernel := emutest.Corpus(t, "trixie/amd64/vmlinuz")
 	files := vmtest.Libraries(t, "setpriv")
 	maps.Copy(files, map[string]string{
-		"/bin/uefiexec": command(t), "/vmlinuz": kernel, "/ebs.efi": payload(t, "ebs"), "/return.efi": payload(t, "return"), "/run.core": plainHandoff(t),
+		"/bin/uefiexec": command(t, cpu.AMD64), "/vmlinuz": kernel, "/ebs.efi": payload(t, "ebs"), "/return.efi": payload(t, "return"), "/run.core": plainHandoff(t),
 	})
 	const gib = 1 << 30
 	r := vmtest.Run(t, vmtest.Config{
@@ -156,7 +156,7 @@ func plainHandoff(t *testing.T) string {
 	t.Helper()
 	emutest.Engine(t, cpu.AMD64)
 	name := filepath.Join(t.TempDir(), "run.core")
-	if out, err := exec.CommandContext(t.Context(), command(t), "run", "-m", "200M", "-o", name, payload(t, "ebs")).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), command(t, cpu.AMD64), "run", "-m", "200M", "-o", name, payload(t, "ebs")).CombinedOutput(); err != nil {
 		t.Fatalf("run -o: %v\n%s", err, out)
 	}
 	return name

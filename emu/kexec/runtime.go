@@ -49,6 +49,9 @@ func (h *Host) useFirmware(root fs.FS) error {
 		return err
 	}
 	descs = slices.DeleteFunc(descs, func(d efi.MemoryDescriptor) bool { return d.Attribute&efi.MemoryRuntime == 0 })
+	for i := range descs {
+		descs[i].VirtualStart = 0
+	}
 	if !slices.ContainsFunc(descs, func(d efi.MemoryDescriptor) bool { return d.Range().Contains(efi.Addr(table)) }) {
 		return fmt.Errorf("their table, at %#x, does not lie in runtime memory", table)
 	}
@@ -90,33 +93,57 @@ const (
 // maxEFIMap bounds the firmware's memory map, in bytes.
 const maxEFIMap = 1 << 20
 
+// efiMap is where a stub has left the firmware's memory map, and its form.
+type efiMap struct {
+	at              efi.Addr
+	size            uint64
+	stride, version uint64
+}
+
+// bootParamsMap is what struct boot_params says of it.
+func bootParamsMap(root fs.FS) (efiMap, error) {
+	params, err := fs.ReadFile(root, "sys/kernel/boot_params/data")
+	if err != nil {
+		return efiMap{}, err
+	}
+	if len(params) < efiInfo+efiInfoSize {
+		return efiMap{}, errors.New("/sys/kernel/boot_params/data ends early")
+	}
+	word := func(at int) uint64 { return uint64(binary.LittleEndian.Uint32(params[efiInfo+at:])) }
+	return efiMap{
+		efi.Addr(word(efiInfoMapHigh)<<32 | word(efiInfoMap)), word(efiInfoMapSize), word(efiInfoDescSize), word(efiInfoDescVersion),
+	}, nil
+}
+
 // readEFIMap reads the memory map that the running kernel was booted with, where
 // its stub has left it.
 func readEFIMap(root fs.FS) ([]efi.MemoryDescriptor, error) {
-	params, err := fs.ReadFile(root, "sys/kernel/boot_params/data")
+	m, err := bootParamsMap(root)
+	if errors.Is(err, fs.ErrNotExist) {
+		if tree, bad := readDeviceTree(root); bad == nil {
+			m, err = tree.efiMap()
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	if len(params) < efiInfo+efiInfoSize {
-		return nil, errors.New("/sys/kernel/boot_params/data ends early")
-	}
-	word := func(at int) uint64 { return uint64(binary.LittleEndian.Uint32(params[efiInfo+at:])) }
-	at, size, stride := efi.Addr(word(efiInfoMapHigh)<<32|word(efiInfoMap)), word(efiInfoMapSize), word(efiInfoDescSize)
+	return m.read(root)
+}
+
+// read reads the map.
+func (m efiMap) read(root fs.FS) ([]efi.MemoryDescriptor, error) {
 	const least = 40 // sizeof(EFI_MEMORY_DESCRIPTOR)
-	if at == 0 || size == 0 || size > maxEFIMap || stride < least || word(efiInfoDescVersion) != efi.MemoryDescriptorVersion {
-		return nil, fmt.Errorf("no memory map of EFI in boot_params: %d bytes at %v, %d each", size, at, stride)
+	if m.at == 0 || m.size == 0 || m.size > maxEFIMap || m.stride < least || m.version != efi.MemoryDescriptorVersion {
+		return nil, fmt.Errorf("no memory map of EFI: %d bytes at %v, %d each, version %d", m.size, m.at, m.stride, m.version)
 	}
-	// Stubs put it into memory for ACPI, which is no RAM to the kernel; older ones
-	// did not.
-	raw, err := readPhysical(root, at, int(size))
-	if err != nil {
-		raw, err = readMappedMemory(root, at, int(size))
-	}
+	// Stubs put it into memory for ACPI, which is no RAM to x86-64's kernel; older
+	// ones did not.
+	raw, err := readMemoryAt(root, m.at, int(m.size))
 	if err != nil {
 		return nil, err
 	}
 	var descs []efi.MemoryDescriptor
-	for ; uint64(len(raw)) >= stride; raw = raw[stride:] {
+	for ; uint64(len(raw)) >= m.stride; raw = raw[m.stride:] {
 		var d efi.MemoryDescriptor
 		if _, err := binary.Decode(raw[:least], binary.LittleEndian, &d); err != nil {
 			return nil, err
@@ -125,10 +152,18 @@ func readEFIMap(root fs.FS) ([]efi.MemoryDescriptor, error) {
 		if r, ok := efi.RangeOf(d.PhysicalStart, pages*efi.PageSize); !ok || pages == 0 || pages > 1<<40 || !r.Start.PageAligned() || d.Type >= efi.MaxMemoryType && d.Type < efi.OEMMemoryType {
 			return nil, fmt.Errorf("the memory map of EFI has %d pages of type %v at %v", pages, d.Type, d.PhysicalStart)
 		}
-		d.VirtualStart = 0
 		descs = append(descs, d)
 	}
 	return descs, nil
+}
+
+// readMemoryAt reads physical memory, RAM or not.
+func readMemoryAt(root fs.FS, a efi.Addr, n int) ([]byte, error) {
+	raw, err := readPhysical(root, a, n)
+	if err != nil {
+		raw, err = readMappedMemory(root, a, n)
+	}
+	return raw, err
 }
 
 // readMappedMemory reads memory that the kernel has mapped, RAM too, through

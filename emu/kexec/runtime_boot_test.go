@@ -25,7 +25,7 @@ func TestFirmwareRuntime(t *testing.T) {
 		Initramfs: vmtest.Initramfs{
 			Scripts: map[string]string{"first": "run uefiexec load -firmware-runtime -initrd /initrd /vmlinuz " +
 				vmtest.Cmdline(cpu.AMD64, "second") + "\nrun uefiexec exec"},
-			Files: map[string]string{"/bin/uefiexec": command(t), "/vmlinuz": kernel, "/initrd": initrd},
+			Files: map[string]string{"/bin/uefiexec": command(t, cpu.AMD64), "/vmlinuz": kernel, "/initrd": initrd},
 		}.Build(t),
 		Cmdline:  vmtest.Cmdline(cpu.AMD64, "first", "efi=noruntime", "iomem=relaxed"),
 		Firmware: vmtest.OVMF, Memory: 1024, CPUs: 2,

@@ -16,40 +16,61 @@ import (
 
 const giant = 1 << 30
 
-// mapped is what the payload finds mapped: everything from the bottom to the end
-// of the memory, and 4 GiB at least, below which the devices lie.
-func (h *Host) mapped() resident.Range {
+// mapped is what the payload finds mapped as memory. On x86-64 that is everything
+// from the bottom to the end of the memory, and 4 GiB at least, below which the
+// devices lie: MTRRs tell the processor of those. On AArch64 it is memory alone,
+// as the processor may look ahead into all that is mapped as such.
+func (h *Host) mapped(arch cpu.Arch) []resident.Range {
 	end := uint64(4 << 30)
+	var list []resident.Range
 	for _, d := range h.Memory {
-		if d.Type == efi.ConventionalMemory || d.Type == efi.ACPIReclaimMemory || d.Type == efi.ACPIMemoryNVS {
-			end = max(end, uint64(d.Range().End))
+		if d.Type != efi.ConventionalMemory && d.Type != efi.ACPIReclaimMemory && d.Type != efi.ACPIMemoryNVS {
+			continue
+		}
+		r := resident.Range{Start: uint64(d.PhysicalStart), End: uint64(d.Range().End)}
+		end = max(end, r.End)
+		if n := len(list); n > 0 && list[n-1].End == r.Start {
+			list[n-1].End = r.End
+		} else {
+			list = append(list, r)
 		}
 	}
-	return resident.Range{Start: 0, End: (end + giant - 1) &^ (giant - 1)}
+	if arch == cpu.AMD64 {
+		return []resident.Range{{Start: 0, End: (end + giant - 1) &^ (giant - 1)}}
+	}
+	return list
 }
 
 // trampolinePages is how many pages a trampoline may need on this host: code and
 // stack, the lists of what it verifies and scatters, and page tables. Of these
-// there are two at the top, one for every 512 GiB, one for every GiB where the
-// processor has no pages of that size, and a few for what has to do with devices.
-func (h *Host) trampolinePages() uint64 {
+// there are two at the top, and for each range that is mapped one for every 512 GiB
+// that it lies in, one for every GiB where the processor has no pages of that size,
+// and two at each end that is not a whole GiB; and a few for what has to do with
+// devices.
+func (h *Host) trampolinePages(arch cpu.Arch) uint64 {
 	const others, devices = 2 + 1, 4
-	lists := efi.Pages(maxScattered*listSize + 2*maxSegments*64)
-	gibs := h.mapped().End / giant
-	pages := others + lists + 2 + (gibs+511)/512 + devices
-	if !slices.Contains(h.Flags, "pdpe1gb") {
-		pages += gibs
+	pages := others + efi.Pages(maxScattered*listSize+2*maxSegments*64) + 2 + devices
+	for _, r := range h.mapped(arch) {
+		pages += (r.End-1)/(512*giant) - r.Start/(512*giant) + 1
+		if arch == cpu.AMD64 && !slices.Contains(h.Flags, "pdpe1gb") {
+			pages += r.End / giant
+		}
+		for _, end := range []uint64{r.Start, r.End} {
+			if end%giant != 0 {
+				pages += 2
+			}
+		}
 	}
 	return pages
 }
 
+// trampolines are the names of the architectures' trampolines.
+var trampolines = map[cpu.Arch]string{cpu.AMD64: "x64", cpu.ARM64: "aa64"}
+
 // trampoline makes the trampoline of a handoff, for the range that was reserved
 // for it, and returns it with its entry point.
 func (h *Host) trampoline(handoff *emu.Handoff, at efi.Range, l layout, opts Options) ([]byte, efi.Addr, error) {
-	if handoff.Arch != cpu.AMD64 {
-		return nil, 0, fmt.Errorf("kexec: no trampoline for %v", handoff.Arch)
-	}
-	t, err := resident.Trampoline("x64")
+	t, err := resident.Trampoline(trampolines[handoff.Arch])
 	if err != nil {
 		return nil, 0, fmt.Errorf("kexec: %w", err)
 	}
@@ -59,7 +80,7 @@ func (h *Host) trampoline(handoff *emu.Handoff, at efi.Range, l layout, opts Opt
 			PC: handoff.Regs.PC, Flags: handoff.Regs.Flags, GP: handoff.Regs.GP,
 			V: handoff.FP.V, Ctrl: handoff.FP.Ctrl, Status: handoff.FP.Status, X87: handoff.FP.X87,
 		},
-		RAM:        without(h.mapped(), opts.Console), // MTRRs tell what of it are devices
+		RAM:        without(h.mapped(handoff.Arch), opts.Console),
 		Verify:     opts.Verify,
 		Console:    opts.Console,
 		Copies:     l.copies,
@@ -84,13 +105,20 @@ func (h *Host) trampoline(handoff *emu.Handoff, at efi.Range, l layout, opts Opt
 	return image, at.Start + efi.Addr(t.Entry()), nil
 }
 
-// without cuts the page of a console's registers out of a range of RAM.
-func without(r resident.Range, console resident.Console) []resident.Range {
-	page := console.Address &^ (efi.PageSize - 1)
-	if console.Kind <= resident.ConsolePort || page < r.Start || page >= r.End {
-		return []resident.Range{r}
+// without cuts the page of a console's registers out of RAM.
+func without(ram []resident.Range, console resident.Console) []resident.Range {
+	if console.Kind <= resident.ConsolePort {
+		return ram
 	}
-	parts := []resident.Range{{Start: r.Start, End: page}, {Start: page + efi.PageSize, End: r.End}}
+	page := console.Address &^ (efi.PageSize - 1)
+	var parts []resident.Range
+	for _, r := range ram {
+		if r.Start <= page && page < r.End {
+			parts = append(parts, resident.Range{Start: r.Start, End: page})
+			r.Start = page + efi.PageSize
+		}
+		parts = append(parts, r)
+	}
 	return slices.DeleteFunc(parts, func(r resident.Range) bool { return r.Start == r.End })
 }
 
@@ -120,6 +148,9 @@ func (h *Host) layout(handoff *emu.Handoff, opts Options) (layout, efi.Addr, err
 	if room.Size() == 0 || !room.Start.PageAligned() || !room.End.PageAligned() {
 		return layout{}, 0, errNoRoom
 	}
+	if h.Arch != 0 && h.Arch != handoff.Arch {
+		return layout{}, 0, fmt.Errorf("kexec: the handoff is of an %v processor, and this one is an %v", handoff.Arch, h.Arch)
+	}
 	if err := h.sameMachine(handoff); err != nil {
 		return layout{}, 0, err
 	}
@@ -128,6 +159,11 @@ func (h *Host) layout(handoff *emu.Handoff, opts Options) (layout, efi.Addr, err
 	}
 	if opts.Log != nil {
 		if err := setLog(handoff, opts.Log); err != nil {
+			return layout{}, 0, err
+		}
+	}
+	if opts.IMA != nil {
+		if err := setIMA(handoff, opts.IMA); err != nil {
 			return layout{}, 0, err
 		}
 	}

@@ -60,7 +60,7 @@ func TestTrampolinePages(t *testing.T) {
 			host.Flags = []string{"pdpe1gb"}
 		}
 		room := efi.Range{Start: 0x1000000}
-		room.End = room.Start + efi.Addr(host.trampolinePages()*efi.PageSize)
+		room.End = room.Start + efi.Addr(host.trampolinePages(amd64)*efi.PageSize)
 		var l layout
 		for i := range uint64(maxScattered) {
 			from := 0x10000000 + i*0x4000
@@ -99,9 +99,9 @@ func TestTrampolineErrors(t *testing.T) {
 	host := readHost(t, smallMachine())
 	room := efi.Range{Start: 0x200000, End: 0x300000}
 	for name, handoff := range map[string]*emu.Handoff{
-		"another architecture": {Arch: cpu.ARM64, Regs: cpu.Regs{PC: 0x100000}, FP: cpu.InitialFP(cpu.ARM64)},
-		"PC nowhere":           {Arch: amd64, Regs: cpu.Regs{PC: 1 << 60}, FP: cpu.InitialFP(amd64)},
-		"MXCSR":                {Arch: amd64, Regs: cpu.Regs{PC: 0x100000}, FP: cpu.FPState{Ctrl: 1 << 31}},
+		"no architecture": {Arch: 9, Regs: cpu.Regs{PC: 0x100000}, FP: cpu.InitialFP(amd64)},
+		"PC nowhere":      {Arch: amd64, Regs: cpu.Regs{PC: 1 << 60}, FP: cpu.InitialFP(amd64)},
+		"MXCSR":           {Arch: amd64, Regs: cpu.Regs{PC: 0x100000}, FP: cpu.FPState{Ctrl: 1 << 31}},
 	} {
 		if _, _, err := host.trampoline(handoff, room, layout{}, Options{}); err == nil || !strings.HasPrefix(err.Error(), "kexec: ") {
 			t.Errorf("%s: %v", name, err)
@@ -124,7 +124,7 @@ func TestWithout(t *testing.T) {
 		{resident.Console{Kind: resident.Console8250, Address: 0xff8}, ranges{all}},
 		{resident.Console{Kind: resident.Console8250, Address: 0x9000}, ranges{all}},
 	} {
-		if got := without(all, test.console); !slices.Equal(got, test.want) {
+		if got := without(ranges{all}, test.console); !slices.Equal(got, test.want) {
 			t.Errorf("%+v: %v, want %v", test.console, got, test.want)
 		}
 	}
@@ -175,5 +175,31 @@ func TestPrepareErrors(t *testing.T) {
 	}
 	if err := host.Prepare(m); !errors.Is(err, efi.OutOfResources) || !strings.Contains(err.Error(), "trampoline") {
 		t.Errorf("without memory: %v", err)
+	}
+}
+
+// The pages that the trampoline may need are enough for any memory.
+func TestTrampolinePagesOnAArch64(t *testing.T) {
+	const page = efi.PageSize
+	h := &Host{Arch: cpu.ARM64}
+	add := func(start, end efi.Addr) {
+		h.Memory = append(h.Memory, descriptor(efi.ConventionalMemory, start, uint64(end-start)/page, efi.MemoryWB))
+	}
+	for i := range efi.Addr(30) { // a hole in each GiB
+		at := i << 30
+		add(at+page, at+300<<20+page)
+		add(at+300<<20+3*page, at+1<<30-page)
+	}
+	add(1<<39-1<<30, 1<<39+5<<30+7*page)
+	add(3<<39+page, 5<<39-page)
+	room := efi.Range{Start: 1 << 20}
+	room.End = room.Start + efi.Addr(h.trampolinePages(cpu.ARM64)*page)
+	handoff := &emu.Handoff{Arch: cpu.ARM64, Regs: cpu.Regs{PC: 1<<30 + page}, FP: cpu.InitialFP(cpu.ARM64)}
+	image, _, err := h.trampoline(handoff, room, layout{}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if room.Size() > 3*uint64(len(image)) {
+		t.Errorf("%d bytes are reserved for a trampoline of %d", room.Size(), len(image))
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/uefiexec/uefiexec/emu"
 	"github.com/uefiexec/uefiexec/emu/kexec"
 	"github.com/uefiexec/uefiexec/emu/kexec/tpm"
+	"github.com/uefiexec/uefiexec/tables/eventlog"
 )
 
 // The values of -tpm of load.
@@ -35,6 +36,7 @@ const shutdownHook = "/usr/lib/systemd/system-shutdown/uefiexec"
 type state struct {
 	Options  kexec.Options
 	Firmware bool // -firmware-runtime
+	Measured bool // what the machine has measured is to be extended
 }
 
 func stateFile(name string) string { return filepath.Join(stateDir, name) }
@@ -118,14 +120,41 @@ func (f *loadFlags) loadMeasured(s streams, host *kexec.Host, handoff *emu.Hando
 		return kexec.Loaded{}, err
 	}
 	done, err := tpm.Load(host, handoff, f.opts, f.explained)
-	if err != nil || f.tpmUse == tpmView {
-		return done, err
+	if err == nil && f.tpmUse != tpmView {
+		err = f.leave(s, handoff, true)
 	}
-	if err := saveState(state{f.opts, f.firmware}, handoff); err != nil {
-		return done, fmt.Errorf("%w; it is loaded, but exec will extend nothing", errors.Join(err, dropState()))
+	return done, err
+}
+
+// leave keeps what exec has to do at last; it may be nothing.
+func (f *loadFlags) leave(s streams, handoff *emu.Handoff, measured bool) error {
+	_, list := kexec.IMABuffer(handoff)
+	if !measured && !list {
+		return nil
 	}
-	fmt.Fprintf(s.err, "uefiexec: exec will extend the TPM with %d measurements; a jump by other means extends nothing\n", len(handoff.Measurements))
-	return done, nil
+	if err := saveState(state{f.opts, f.firmware, measured}, handoff); err != nil {
+		return fmt.Errorf("%w; it is loaded, but exec will extend nothing", errors.Join(err, dropState()))
+	}
+	if measured {
+		fmt.Fprintf(s.err, "uefiexec: exec will extend the TPM with %d measurements; a jump by other means extends nothing\n", len(handoff.Measurements))
+	}
+	if list {
+		fmt.Fprintln(s.err, "uefiexec: exec will hand IMA's list to the next kernel; a jump by other means does not")
+	}
+	return nil
+}
+
+// handOverIMA takes IMA's list, if the next kernel looks for it. A list that the TPM
+// does not hold stays here: the next kernel begins one of its own.
+func handOverIMA(s streams, log *eventlog.Log, t tpm.Device, handoff *emu.Handoff) *kexec.IMAList {
+	if _, ok := kexec.IMABuffer(handoff); !ok {
+		return nil
+	}
+	list, err := tpm.HandOver(os.DirFS("/"), log, t)
+	if err != nil {
+		fmt.Fprintf(s.err, "uefiexec: %v\n", err)
+	}
+	return list
 }
 
 func printExplained(s streams, explained []tpm.Explained) {
@@ -143,8 +172,8 @@ func withTPM(use func(tpm.Device) error) error {
 	return errors.Join(use(t), t.Close())
 }
 
-// commit extends what the loaded payload has measured, so that nothing is left but
-// to jump.
+// commit extends what the loaded payload has measured, and hands over IMA's list, so
+// that nothing is left but to jump.
 func commit(ctx context.Context, s streams, st *state, handoff *emu.Handoff) error {
 	host, err := kexec.ReadHost(os.DirFS("/"))
 	if err != nil {
@@ -155,12 +184,33 @@ func commit(ctx context.Context, s streams, st *state, handoff *emu.Handoff) err
 			return err
 		}
 	}
+	if !st.Measured {
+		return commitUnmeasured(s, st, host, handoff)
+	}
 	if err := host.ReadEventLog(os.DirFS("/")); err != nil {
 		return err
 	}
 	return withTPM(func(t tpm.Device) error {
+		st.Options.IMA = handOverIMA(s, host.EventLog, t, handoff)
 		explained, err := tpm.Commit(ctx, host, handoff, st.Options, t, os.DirFS("/"))
 		printExplained(s, explained)
 		return err
 	})
+}
+
+// commitUnmeasured is commit where nothing is extended. A TPM that is there holds
+// IMA's list all the same.
+func commitUnmeasured(s streams, st *state, host *kexec.Host, handoff *emu.Handoff) error {
+	if err := host.ReadEventLog(os.DirFS("/")); err != nil && !errors.Is(err, kexec.ErrNoEventLog) {
+		return err
+	}
+	take := func(t tpm.Device) error {
+		st.Options.IMA = handOverIMA(s, host.EventLog, t, handoff)
+		_, err := kexec.Load(host, handoff, st.Options)
+		return err
+	}
+	if _, err := os.Stat(tpm.DefaultPath); errors.Is(err, fs.ErrNotExist) {
+		return take(nil)
+	}
+	return withTPM(take)
 }

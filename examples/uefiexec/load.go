@@ -98,6 +98,11 @@ func load(ctx context.Context, args []string, s streams) error {
 			f.tpm.Log = host.EventLog
 		}
 	}
+	if f.backend == backendKexec {
+		if err := host.ReadIMA(os.DirFS("/")); err != nil {
+			return err
+		}
+	}
 	handoff, closeAll, err := f.frozen(ctx, s, host)
 	if err != nil {
 		return err
@@ -110,10 +115,15 @@ func load(ctx context.Context, args []string, s streams) error {
 	if measured && len(handoff.Measurements) > 0 {
 		done, err = f.loadMeasured(s, host, handoff)
 	} else if err = dropState(); err == nil {
-		done, err = kexec.Load(host, handoff, f.opts)
+		if done, err = kexec.Load(host, handoff, f.opts); err == nil {
+			err = f.leave(s, handoff, false)
+		}
 	}
 	if err != nil {
 		return adviseFile(host, err)
+	}
+	if _, list := kexec.IMABuffer(handoff); host.IMARoom > 0 && !list {
+		fmt.Fprintln(s.err, "uefiexec: the image has brought a device tree of its own: IMA's list ends with this kernel")
 	}
 	what := "; the next boot sees a copy of the variables, and what it changes there does not reach the firmware"
 	if f.firmware {
@@ -226,8 +236,8 @@ func execute(ctx context.Context, args []string, s streams) error {
 		return err
 	}
 	if _, err := os.Stat("/run/systemd/system"); err == nil && !*force {
-		if _, err := os.Stat(shutdownHook); err != nil && st != nil {
-			return fmt.Errorf("what is loaded is to be measured at the end of the shutdown, and there is no %s that would: see docs/KEXEC.md, or use -f", shutdownHook)
+		if err := beforeShutdown(ctx, s, st, handoff); err != nil {
+			return err
 		}
 		cmd := exec.Command("systemctl", "kexec")
 		cmd.Stdout, cmd.Stderr = s.out, s.err
@@ -239,4 +249,17 @@ func execute(ctx context.Context, args []string, s streams) error {
 		}
 	}
 	return kexec.Exec()
+}
+
+// beforeShutdown sees to what an orderly shutdown would leave out, without a
+// program at its end that does it.
+func beforeShutdown(ctx context.Context, s streams, st *state, handoff *emu.Handoff) error {
+	if _, err := os.Stat(shutdownHook); err == nil || st == nil {
+		return nil
+	}
+	if st.Measured {
+		return fmt.Errorf("what is loaded is to be measured at the end of the shutdown, and there is no %s that would: see docs/KEXEC.md, or use -f", shutdownHook)
+	}
+	fmt.Fprintf(s.err, "uefiexec: IMA's list is taken now, without what the shutdown adds to it, as there is no %s\n", shutdownHook)
+	return commit(ctx, s, st, handoff)
 }

@@ -25,16 +25,21 @@ type Explained struct {
 
 	// Shown says that the event log that is handed over has the Events: see Ready.
 	Shown bool
+	// Listed says that IMA's list has them, which is handed over: see HandOver.
+	Listed bool
 }
 
 func (e Explained) String() string {
-	shown := "has them as events of the system before"
-	if !e.Shown {
-		shown = "has no room for them, and so does not lead to the PCR"
+	shown := "the event log that is handed over has no room for them, and so does not lead to the PCR"
+	switch {
+	case e.Listed:
+		shown = "the list of IMA that is handed over has them"
+	case e.Shown:
+		shown = "the event log that is handed over has them as events of the system before"
 	}
 	return fmt.Sprintf("PCR %d holds %d measurements of the running system (%s) and goes on with them: "+
 		"after the kexec its value differs from that of a boot from firmware, secrets that are sealed to such a value will not unseal, "+
-		"and the event log that is handed over %s", e.PCR, len(e.Events), e.By, shown)
+		"and %s", e.PCR, len(e.Events), e.By, shown)
 }
 
 // Check says whether a log leads to the PCRs that a TPM has, PCR 0 to 15 of every

@@ -144,6 +144,13 @@ func Commit(ctx context.Context, host *kexec.Host, handoff *emu.Handoff, opts ke
 	if err != nil {
 		return explained, err
 	}
+	if opts.IMA != nil {
+		for i := range explained {
+			if explained[i].By == IMA {
+				explained[i].Shown, explained[i].Listed = false, true
+			}
+		}
+	}
 	events := make([]eventlog.Event, len(handoff.Measurements))
 	for i, m := range handoff.Measurements {
 		events[i] = m.Event

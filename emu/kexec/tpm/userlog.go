@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/uefiexec/uefiexec/emu/kexec"
 	"github.com/uefiexec/uefiexec/tables/eventlog"
 )
 
@@ -19,12 +20,12 @@ const (
 
 // Where their logs are, from the root folder.
 const (
-	imaPath     = "sys/kernel/security/ima/binary_runtime_measurements"
+	imaPath     = kexec.IMAFile
 	systemdPath = "run/log/systemd/tpm2-measure.log"
 )
 
 // maxUserLog bounds a log, in bytes.
-const maxUserLog = 64 << 20
+const maxUserLog = kexec.MaxIMAList
 
 // UserLog is what a program or the kernel says it has extended since the firmware
 // is gone, in its order.

@@ -30,6 +30,7 @@ type Config struct {
 	CPUs      int      // 0 is 1
 	Firmware  Firmware
 	LA57      bool          // the processor has five-level paging; x86-64 only
+	Board     string        // options of QEMU's board, such as "acpi=off"
 	TPM       bool          // a TPM 2.0, by swtpm
 	Args      []string      // further arguments of QEMU
 	Timeout   time.Duration // 0 is five minutes; the test's own deadline also counts

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/uefiexec/uefiexec/emu/cpu"
@@ -31,8 +32,12 @@ func command(t testing.TB, cfg Config) []string {
 	}
 	// One thread for all processors: a kernel that changes its code while another
 	// processor runs it has met its own breakpoint otherwise ("Oops: int3").
+	machine := b.machine
+	if cfg.Board != "" {
+		machine += "," + cfg.Board
+	}
 	args := []string{
-		b.qemu, "-machine", b.machine, "-accel", "tcg,thread=single", "-cpu", model,
+		b.qemu, "-machine", machine, "-accel", "tcg,thread=single", "-cpu", model,
 		"-m", strconv.Itoa(or(cfg.Memory, 1024)), "-smp", strconv.Itoa(or(cfg.CPUs, 1)),
 		"-nodefaults", "-display", "none", "-no-reboot",
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
@@ -70,9 +75,10 @@ func pflash(t testing.TB, b board) []string {
 	if err := os.WriteFile(vars, fresh, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	file := func(name string) string { return "file=" + strings.ReplaceAll(name, ",", ",,") }
 	return []string{
-		"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=" + emutest.Corpus(t, b.code),
-		"-drive", "if=pflash,unit=1,format=raw,file=" + vars,
+		"-drive", "if=pflash,unit=0,format=raw,readonly=on," + file(emutest.Corpus(t, b.code)),
+		"-drive", "if=pflash,unit=1,format=raw," + file(vars),
 	}
 }
 
