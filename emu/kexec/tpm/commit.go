@@ -104,6 +104,15 @@ func show(explained []Explained) {
 	}
 }
 
+// leaveToIMA marks what IMA's own list says, so that the log does not say it again.
+func leaveToIMA(explained []Explained) {
+	for i := range explained {
+		if e := &explained[i]; e.By == IMA {
+			e.Shown, e.Listed = false, true
+		}
+	}
+}
+
 // logWith is the log of the host, of the running system, and of a payload.
 func logWith(host *kexec.Host, explained []Explained, measurements []emu.Measurement) *eventlog.Log {
 	log := *host.EventLog
@@ -145,11 +154,7 @@ func Commit(ctx context.Context, host *kexec.Host, handoff *emu.Handoff, opts ke
 		return explained, err
 	}
 	if opts.IMA != nil {
-		for i := range explained {
-			if explained[i].By == IMA {
-				explained[i].Shown, explained[i].Listed = false, true
-			}
-		}
+		leaveToIMA(explained)
 	}
 	events := make([]eventlog.Event, len(handoff.Measurements))
 	for i, m := range handoff.Measurements {

@@ -81,6 +81,11 @@ func (l *UserLog) check(log *eventlog.Log, pcrs eventlog.PCRs) error {
 			}
 		}
 	}
+	for _, a := range pcrs.Banks() {
+		if start[a] == nil || pcrs[a] == nil {
+			return &BankError{a, "it cannot be computed here"}
+		}
+	}
 	for _, pcr := range slices.Sorted(maps.Keys(byPCR)) {
 		switch n, _ := reach(pcr, byPCR[pcr], start, pcrs); {
 		case n < 0:
