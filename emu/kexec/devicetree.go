@@ -184,6 +184,13 @@ func (t *deviceTree) systemTable() (efi.Addr, error) {
 	return efi.Addr(at), err
 }
 
+// describes reports whether a tree describes a machine. Kernels that ACPI tells of
+// it have one too, with /chosen alone (dt_is_stub in arch/arm64/kernel/acpi.c in
+// Linux), and look into that no more once they run.
+func (t *deviceTree) describes() bool {
+	return slices.ContainsFunc(t.RootNode.Children, func(n *dt.Node) bool { return n.Name != "chosen" && n.Name != "hypervisor" })
+}
+
 // ofOneBoot are the properties of /chosen that are about one boot alone: what a
 // loader has told the running kernel, which the next one must not believe. Those
 // with a "*" stand for all that begin so.

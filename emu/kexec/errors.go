@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"syscall"
+
+	"github.com/uefiexec/uefiexec/efi"
 )
 
 // ErrRefused is what errors answer to errors.Is when the running kernel does not
@@ -25,6 +27,16 @@ func (h *Host) allowed() error {
 	case h.Lockdown == "integrity" || h.Lockdown == "confidentiality":
 		return fmt.Errorf("kexec: %w: it is locked down (%s), as under Secure Boot; a locked-down kernel loads only what it can check itself, by kexec_file_load",
 			ErrRefused, h.Lockdown)
+	}
+	return nil
+}
+
+// pageSize says whether a kernel with pages of so many bytes can load a handoff.
+// It wants whole pages, and what of them is not the payload's may be in use.
+func pageSize(n int) error {
+	if n != efi.PageSize {
+		return fmt.Errorf("kexec: the running kernel has pages of %d KiB, and what UEFI allocates is pages of %d: only a kernel with such can load it: %w",
+			n>>10, efi.PageSize>>10, errors.ErrUnsupported)
 	}
 	return nil
 }

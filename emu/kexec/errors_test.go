@@ -67,3 +67,12 @@ func TestExplain(t *testing.T) {
 		}
 	}
 }
+
+func TestPageSize(t *testing.T) {
+	if err := pageSize(4096); err != nil {
+		t.Error(err)
+	}
+	if err := pageSize(64 << 10); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "64 KiB") {
+		t.Error(err)
+	}
+}

@@ -43,9 +43,10 @@ const (
 // ReadIMA looks how long IMA's list is, so that Prepare makes room for it and
 // tells the next kernel where, by linux,ima-kexec-buffer in the device tree. The
 // list itself is taken later: Options.IMA. It is called before Prepare. Without a
-// device tree or a list nothing is done: then the list ends with the running kernel.
+// device tree that describes the machine, or without a list, nothing is done: then
+// the list ends with the running kernel.
 func (h *Host) ReadIMA(root fs.FS) error {
-	if h.DeviceTree == nil {
+	if tree, err := parseDeviceTree(h.DeviceTree); err != nil || !tree.describes() {
 		return nil
 	}
 	file, err := root.Open(IMAFile)

@@ -78,11 +78,22 @@ func TestNoHandOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	m := smallMachine().MapFS
+	m[deviceTreeFile] = &fstest.MapFile{Data: []byte(flat(t, node("", node("chosen"), node("hypervisor"))))}
+	m[IMAFile] = &fstest.MapFile{Data: make([]byte, 10)}
+	acpi, err := readHostAs(amd64, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := acpi.ReadIMA(m); err != nil {
+		t.Fatal(err)
+	}
 	for name, test := range map[string]struct {
 		host *Host
 		f    func(*emutest.Guest)
 	}{
 		"no device tree":              {plain, no},
+		"a tree for ACPI":             {acpi, no},
 		"no list":                     {imaHost(t, -1), no},
 		"an empty list":               {imaHost(t, 0), no},
 		"another tree":                {imaHost(t, 10), putTable([]byte(flat(t, board())))},
@@ -116,7 +127,7 @@ func TestIMAWithoutChosen(t *testing.T) {
 }
 
 func TestLongIMAList(t *testing.T) {
-	h := Host{DeviceTree: []byte("any")}
+	h := Host{DeviceTree: []byte(flat(t, board()))}
 	err := h.ReadIMA(fstest.MapFS{IMAFile: {Data: make([]byte, MaxIMAList+1)}})
 	if err == nil || !strings.Contains(err.Error(), "67108864") {
 		t.Error(err)

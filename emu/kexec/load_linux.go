@@ -17,6 +17,9 @@ import (
 // load is kexec_load(2). What is loaded for a panic goes to memory that was set
 // aside, anything else to copies first.
 func load(entry efi.Addr, list []segment, flags uint64) error {
+	if err := pageSize(os.Getpagesize()); err != nil {
+		return err
+	}
 	if flags&onCrash == 0 {
 		if err := enough(os.DirFS("/"), list); err != nil {
 			return err

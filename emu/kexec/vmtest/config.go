@@ -53,8 +53,14 @@ type Answer struct {
 // Cmdline is a command line for a kernel of arch: the console that is watched,
 // the end of the machine at a panic, the script's name, and more.
 func Cmdline(arch cpu.Arch, script string, more ...string) string {
-	words := append([]string{"console=" + boardOf(arch).console, "panic=-1", "vmtest=" + script}, more...)
-	return strings.Join(words, " ")
+	words := []string{"console=" + boardOf(arch).console, "panic=-1", "vmtest=" + script}
+	if arch == cpu.ARM64 {
+		// Or kexec_load copies page tables of as many pages as there are MiB of memory
+		// by two, and looks at all free pages where the next kernel is to lie for each:
+		// minutes, in QEMU, where the random address of that kernel is a bad one.
+		words = append(words, "rodata=on")
+	}
+	return strings.Join(append(words, more...), " ")
 }
 
 // board is what differs between the architectures.
