@@ -86,8 +86,11 @@ func treeHost(t testing.TB, flat string, files map[string]string) *Host {
 }
 
 func TestTreeMemory(t *testing.T) {
-	initrd := []any{property("linux,initrd-start", big(4, 0x44000010)), property("linux,initrd-end", big(8, 0x45000020))}
-	reserved := []dt.ReserveEntry{{Address: 0x44000000, Size: 0x1001000}, {Address: 0x50000100, Size: 0x10}, {Address: 1<<64 - 1, Size: 2}}
+	initrd := []any{
+		property("linux,initrd-start", big(4, 0x44000010)), property("linux,initrd-end", big(8, 0x45000020)),
+		property(imaProperty, big(8, 0x46000000, 0x3000)),
+	}
+	reserved := []dt.ReserveEntry{{Address: 0x44000000, Size: 0x1001000}, {Address: 0x46000000, Size: 0x3000}, {Address: 0x50000100, Size: 0x10}, {Address: 1<<64 - 1, Size: 2}}
 	h := treeHost(t, flat(t, board(initrd...), reserved...), nil)
 	const want = `[0x40000000, 0x41000000) Conventional WB
 [0x41000000, 0x41100000) Reserved
@@ -347,7 +350,7 @@ func FuzzReservations(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(h.Memory) > 13+2*maxReservations {
+		if len(h.Memory) > 13+2*maxSpans {
 			t.Errorf("%d ranges", len(h.Memory))
 		}
 	})

@@ -111,8 +111,8 @@ func IMABuffer(handoff *emu.Handoff) (efi.Range, bool) {
 	if err != nil {
 		return efi.Range{}, false
 	}
-	list, err := tree.handedOver()
-	if err != nil || len(list) != 1 || !slices.Contains(handoff.Reserved, list[0]) {
+	list := tree.handedOver()
+	if list == nil || !slices.Contains(handoff.Reserved, list[0]) {
 		return efi.Range{}, false
 	}
 	return list[0], true

@@ -4,6 +4,7 @@ package kexec
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 
@@ -35,12 +36,17 @@ func readTreeMemory(root fs.FS) (spans []span, kept []efi.Range, err error) {
 		return nil, nil, err
 	}
 	unmapped, kept, err := tree.reserved()
-	return append(spans, unmapped...), kept, err
+	spans = append(spans, unmapped...)
+	if len(spans) > maxSpans {
+		return nil, nil, fmt.Errorf("a memory map of %d ranges", len(spans))
+	}
+	return spans, kept, err
 }
 
 // memory is the RAM of the machine without what firmware has reserved of it
 // (Devicetree Specification 0.4, §3.4 and §5.3). What was reserved for the
-// initrd that the running kernel was booted with is not.
+// initrd that the running kernel was booted with, or for the list of IMA's that it
+// has taken over, is not.
 func (t *deviceTree) memory() ([]span, error) {
 	var spans []span
 	for _, n := range t.RootNode.Children {
@@ -55,9 +61,9 @@ func (t *deviceTree) memory() ([]span, error) {
 			spans = append(spans, span{r, useRAM})
 		}
 	}
-	initrd := t.initrd()
+	initrd, list := t.initrd(), t.handedOver()
 	for _, e := range t.ReserveEntries {
-		if r, ok := efi.RangeOf(efi.Addr(e.Address), e.Size); ok && !initrd.Covers(r) {
+		if r, ok := efi.RangeOf(efi.Addr(e.Address), e.Size); ok && !initrd.Covers(r) && !slices.Contains(list, r) {
 			spans = append(spans, span{r, useReserved})
 		}
 	}
@@ -111,10 +117,7 @@ func (t *deviceTree) reserved() (unmapped []span, kept []efi.Range, err error) {
 // efiMemory is what the memory of EFI's map is for. What an earlier kernel has
 // handed IMA's list over in was free again when the running kernel had read it.
 func (t *deviceTree) efiMemory(descs []efi.MemoryDescriptor) []span {
-	var cuts []efi.Range
-	if list, err := t.handedOver(); err == nil {
-		cuts = list
-	}
+	list := t.handedOver()
 	var spans []span
 	for _, d := range descs {
 		u := useReserved
@@ -136,8 +139,8 @@ func (t *deviceTree) efiMemory(descs []efi.MemoryDescriptor) []span {
 		case efi.UnusableMemory:
 			u = useUnusable
 		}
-		for _, r := range split(d.Range(), cuts) {
-			if u == useACPITables && slices.Contains(cuts, r) {
+		for _, r := range split(d.Range(), list) {
+			if u == useACPITables && slices.Contains(list, r) {
 				spans = append(spans, span{r, useRAM})
 			} else {
 				spans = append(spans, span{r, u})
@@ -147,12 +150,16 @@ func (t *deviceTree) efiMemory(descs []efi.MemoryDescriptor) []span {
 	return spans
 }
 
-// handedOver is the memory in which an earlier kernel has left IMA's list, if it
-// has.
-func (t *deviceTree) handedOver() ([]efi.Range, error) {
+// handedOver is the memory, one range, in which an earlier kernel has left IMA's
+// list, nil if it has not.
+func (t *deviceTree) handedOver() []efi.Range {
 	c := t.chosen()
 	if c == nil {
-		return nil, nil
+		return nil
 	}
-	return ranges(c, imaProperty, t.address, t.size)
+	list, err := ranges(c, imaProperty, t.address, t.size)
+	if err != nil || len(list) != 1 {
+		return nil
+	}
+	return list
 }

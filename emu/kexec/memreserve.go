@@ -15,7 +15,6 @@ import (
 const (
 	maxConfigTables = 1 << 10
 	maxReserveLists = 1 << 10
-	maxReservations = 1 << 16
 )
 
 // readReservations reads what the running kernel, and those before it, have
@@ -50,7 +49,7 @@ func (t *deviceTree) readReservations(root fs.FS, memory []efi.MemoryDescriptor)
 			return all, err
 		}
 		count := min(head.Count, head.Size) // the count is raised before there is an entry
-		if count < 0 || len(all)+int(count) > maxReservations {
+		if count < 0 || len(all)+int(count) > maxSpans {
 			return all, fmt.Errorf("a list of %d reservations at %v", head.Count, at)
 		}
 		entries := make([]struct{ Base, Size uint64 }, count)

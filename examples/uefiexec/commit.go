@@ -133,7 +133,12 @@ func (f *loadFlags) leave(s streams, handoff *emu.Handoff, measured bool) error 
 		return nil
 	}
 	if err := saveState(state{f.opts, f.firmware, measured}, handoff); err != nil {
-		return fmt.Errorf("%w; it is loaded, but exec will extend nothing", errors.Join(err, dropState()))
+		err = errors.Join(err, dropState())
+		if !measured {
+			fmt.Fprintf(s.err, "uefiexec: %v; IMA's list ends with this kernel\n", err)
+			return nil
+		}
+		return fmt.Errorf("%w; it is loaded, but exec will extend nothing", err)
 	}
 	if measured {
 		fmt.Fprintf(s.err, "uefiexec: exec will extend the TPM with %d measurements; a jump by other means extends nothing\n", len(handoff.Measurements))
@@ -199,18 +204,16 @@ func commit(ctx context.Context, s streams, st *state, handoff *emu.Handoff) err
 }
 
 // commitUnmeasured is commit where nothing is extended. A TPM that is there holds
-// IMA's list all the same.
+// IMA's list all the same; what cannot be looked at does not keep from going.
 func commitUnmeasured(s streams, st *state, host *kexec.Host, handoff *emu.Handoff) error {
-	if err := host.ReadEventLog(os.DirFS("/")); err != nil && !errors.Is(err, kexec.ErrNoEventLog) {
-		return err
-	}
-	take := func(t tpm.Device) error {
-		st.Options.IMA = handOverIMA(s, host.EventLog, t, handoff)
-		_, err := kexec.Load(host, handoff, st.Options)
-		return err
-	}
 	if _, err := os.Stat(tpm.DefaultPath); errors.Is(err, fs.ErrNotExist) {
-		return take(nil)
+		st.Options.IMA = handOverIMA(s, nil, nil, handoff)
+	} else if err := errors.Join(host.ReadEventLog(os.DirFS("/")), withTPM(func(t tpm.Device) error {
+		st.Options.IMA = handOverIMA(s, host.EventLog, t, handoff)
+		return nil
+	})); err != nil && !errors.Is(err, kexec.ErrNoEventLog) {
+		fmt.Fprintf(s.err, "uefiexec: %v\n", err)
 	}
-	return withTPM(take)
+	_, err := kexec.Load(host, handoff, st.Options)
+	return err
 }
