@@ -206,13 +206,22 @@ func commit(ctx context.Context, s streams, st *state, handoff *emu.Handoff) err
 // commitUnmeasured is commit where nothing is extended. A TPM that is there holds
 // IMA's list all the same; what cannot be looked at does not keep from going.
 func commitUnmeasured(s streams, st *state, host *kexec.Host, handoff *emu.Handoff) error {
-	if _, err := os.Stat(tpm.DefaultPath); errors.Is(err, fs.ErrNotExist) {
-		st.Options.IMA = handOverIMA(s, nil, nil, handoff)
-	} else if err := errors.Join(host.ReadEventLog(os.DirFS("/")), withTPM(func(t tpm.Device) error {
+	say := func(err error) {
+		if err != nil {
+			fmt.Fprintf(s.err, "uefiexec: %v\n", err)
+		}
+	}
+	if err := host.ReadEventLog(os.DirFS("/")); !errors.Is(err, kexec.ErrNoEventLog) {
+		say(err)
+	}
+	take := func(t tpm.Device) error {
 		st.Options.IMA = handOverIMA(s, host.EventLog, t, handoff)
 		return nil
-	})); err != nil && !errors.Is(err, kexec.ErrNoEventLog) {
-		fmt.Fprintf(s.err, "uefiexec: %v\n", err)
+	}
+	if _, err := os.Stat(tpm.DefaultPath); errors.Is(err, fs.ErrNotExist) {
+		say(take(nil))
+	} else {
+		say(withTPM(take))
 	}
 	_, err := kexec.Load(host, handoff, st.Options)
 	return err
