@@ -196,11 +196,15 @@ func (m *Machine) mapImage(image *Image, p *pecoff.Image) error {
 	base := efi.Addr((uint64(at) + align - 1) &^ (align - 1))
 	image.mapped = efi.Range{Start: base, End: base + efi.Addr(size)}
 	image.entry = base + efi.Addr(p.EntryPoint)
-	view, err := m.mem.Fill(base, uint64(p.SizeOfImage))
+	laidOut, err := p.LaidOut()
 	if err != nil {
 		return err
 	}
-	if err := p.LayOut(view); err != nil {
+	if err := m.mem.Fill(base, uint64(p.SizeOfImage), laidOut); err != nil {
+		return err
+	}
+	view, err := m.mem.Edit(base, uint64(p.SizeOfImage))
+	if err != nil {
 		return err
 	}
 	return p.Relocate(view, uint64(base))

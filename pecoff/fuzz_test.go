@@ -104,6 +104,16 @@ func exercise(t *testing.T, im *pecoff.Image, size int) {
 	if err := im.LayOut(other); err != nil || !bytes.Equal(mem, other) {
 		t.Fatalf("LayOut leaves bytes of what was there before: %v", err)
 	}
+	laidOut, err := im.LaidOut()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := 0; at < len(other); at += 0x1333 {
+		part := bytes.Repeat([]byte{0xee}, min(0x1333, len(other)-at))
+		if _, err := laidOut.ReadAt(part, int64(at)); err != nil || !bytes.Equal(mem[at:][:len(part)], part) {
+			t.Fatalf("LaidOut differs from LayOut at %#x: %v", at, err)
+		}
+	}
 	base := im.ImageBase&^uint64(im.SectionAlignment-1) + 16*uint64(im.SectionAlignment)
 	_ = im.Relocate(mem, base) // any answer is right, as long as it comes
 }

@@ -3,7 +3,12 @@
 package mem
 
 import (
+	"cmp"
+	"io"
 	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -51,11 +56,48 @@ func (b *backing) data(lo, hi int64) (from, to int64, ok bool) {
 	return from, min(to, hi), true
 }
 
-// populate makes the pages of a part of the mapping present in one go, which
-// costs a fraction of as many faults. Kernels before 5.14 cannot; the pages then
-// come one by one.
-func (b *backing) populate(part []byte) {
-	_ = unix.Madvise(part, unix.MADV_POPULATE_WRITE)
+// fillPiece is what fill reads at once: it stays in a processor's cache on its way.
+const fillPiece = 256 << 10
+
+// fill reads r into part, which lies at offset in the file. New pages are most of
+// what that costs, and there are two ways to make them. Written to the file they
+// need neither be zeroed nor mapped, but only one write to a file goes on at a
+// time. Made present in the mapping they cost more, but that can go on beside it:
+// one goroutine does the one and, given a processor, a second the other.
+func (b *backing) fill(part []byte, offset int64, r io.ReaderAt) error {
+	size := int64(len(part))
+	var next atomic.Int64
+	each := func(fill func(piece []byte, at int64) error) (err error) {
+		for at := next.Add(fillPiece) - fillPiece; at < size && err == nil; at = next.Add(fillPiece) - fillPiece {
+			if err = fill(part[at:min(at+fillPiece, size)], at); err != nil {
+				next.Store(size)
+			}
+		}
+		return err
+	}
+	mapped := func(piece []byte, at int64) error {
+		_ = unix.Madvise(piece, unix.MADV_POPULATE_WRITE) // before Linux 5.14 the pages come one by one
+		return readFull(piece, at, r)
+	}
+	if size <= fillPiece {
+		return mapped(part, 0)
+	}
+	buffer := make([]byte, fillPiece)
+	written := func(piece []byte, at int64) error {
+		if err := readFull(buffer[:len(piece)], at, r); err != nil {
+			return err
+		}
+		_, err := b.file.WriteAt(buffer[:len(piece)], offset+at)
+		return err
+	}
+	var beside error
+	var done sync.WaitGroup
+	if runtime.GOMAXPROCS(0) > 1 {
+		done.Go(func() { beside = each(mapped) })
+	}
+	err := each(written)
+	done.Wait()
+	return cmp.Or(err, beside)
 }
 
 func (b *backing) close() error {

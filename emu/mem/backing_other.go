@@ -6,6 +6,7 @@ package mem
 
 import (
 	"bytes"
+	"io"
 	"os"
 
 	"github.com/uefiexec/uefiexec/efi"
@@ -33,8 +34,8 @@ func (b *backing) data(lo, hi int64) (from, to int64, ok bool) {
 	return max(from, lo), min(to, hi), from < hi
 }
 
-// populate has nothing to do: the memory is the process's own.
-func (b *backing) populate([]byte) {}
+// fill reads r into a part of the memory.
+func (b *backing) fill(part []byte, _ int64, r io.ReaderAt) error { return readFull(part, 0, r) }
 
 func (b *backing) close() error {
 	*b = backing{}

@@ -17,6 +17,7 @@ package mem
 import (
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"slices"
@@ -183,17 +184,16 @@ func (m *Memory) Edit(a efi.Addr, n uint64) ([]byte, error) {
 	return view, err
 }
 
-// Fill is Edit for a range that is about to be written from end to end: its
-// whole pages are made present at once.
-func (m *Memory) Fill(a efi.Addr, n uint64) ([]byte, error) {
+// Fill writes the first n bytes of r to a, at little cost where no page is there
+// yet. It may call ReadAt more than once at the same time. The error is a
+// *FaultError, or r's; what lies there is undefined then.
+func (m *Memory) Fill(a efi.Addr, n uint64, r io.ReaderAt) error {
 	view, err := m.Edit(a, n)
-	if err == nil {
-		skip := min((efi.PageSize-uint64(a)%efi.PageSize)%efi.PageSize, n)
-		if whole := view[skip : skip+(n-skip)/efi.PageSize*efi.PageSize]; len(whole) > 0 {
-			m.backing.populate(whole)
-		}
+	if err != nil || n == 0 {
+		return err
 	}
-	return view, err
+	home, _ := m.find(a)
+	return m.backing.fill(view, home.offset+int64(a-home.Start), r)
 }
 
 // Fetch is Read of code: the pages must be executable.
