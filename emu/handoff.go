@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
+	"sync"
 
 	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu/cpu"
@@ -84,22 +86,35 @@ func (m *Machine) handoff() (*Handoff, error) {
 		h.Measurements = m.cfg.Measurer.Measurements()
 	}
 	h.kernel, h.noKernel = m.capture()
-	for _, ram := range m.mem.Ranges() {
-		for r := range m.mmap.Ranges(taken) {
-			r = efi.Range{Start: max(r.Start, ram.Start), End: min(r.End, ram.End)}
-			if r.Size() > 0 {
-				if err := h.addRange(r); err != nil {
-					return nil, err
-				}
-			}
-		}
-	}
-	return h, nil
+	// The end of the engine, a process perhaps, takes its time, and so does looking
+	// for pages.
+	var err error
+	var done sync.WaitGroup
+	done.Go(func() { err = h.addRanges(m.mmap.Ranges(taken)) })
+	_ = m.engine.Close() // what it did is done
+	done.Wait()
+	return h, err
 }
 
 // taken tells what was allocated from what lay in the memory map from the start.
 func taken(r tables.Region) bool {
 	return r.Type != efi.ConventionalMemory && r.Owner != tables.OwnerPlatform
+}
+
+// addRanges adds the segments of runs of pages, as far as they are RAM.
+func (h *Handoff) addRanges(runs iter.Seq[efi.Range]) error {
+	for _, ram := range h.memory.Ranges() {
+		for r := range runs {
+			r = efi.Range{Start: max(r.Start, ram.Start), End: min(r.End, ram.End)}
+			if r.Size() == 0 {
+				continue
+			}
+			if err := h.addRange(r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // addRange adds the segments of one run of pages.
