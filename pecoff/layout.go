@@ -5,6 +5,7 @@ package pecoff
 import (
 	"fmt"
 	"io"
+	"slices"
 )
 
 // LayOut writes the image as it lies in memory before relocation to dst, which is SizeOfImage
@@ -43,7 +44,9 @@ type laidOut Image
 
 func (l *laidOut) ReadAt(dst []byte, at int64) (int, error) {
 	im := (*Image)(l)
-	clear(dst) // for the gaps
+	if !im.fills(dst, at) {
+		clear(dst) // for the gaps
+	}
 	if part, from := within(dst, at, 0, im.SizeOfHeaders); len(part) > 0 {
 		if err := im.readAt(part, from, "headers"); err != nil {
 			return 0, err
@@ -60,6 +63,14 @@ func (l *laidOut) ReadAt(dst []byte, at int64) (int, error) {
 		clear(part) // of a section before it
 	}
 	return len(dst), nil
+}
+
+// fills reports whether all of dst, which starts at at, comes from one place in the file.
+func (im *Image) fills(dst []byte, at int64) bool {
+	return slices.ContainsFunc(im.Sections, func(s Section) bool {
+		part, _ := within(dst, at, s.VirtualAddress, s.initialised())
+		return len(part) == len(dst)
+	})
 }
 
 // within is the part of dst, which starts at at, that lies in the n bytes from start, and how far in them.
