@@ -5,6 +5,7 @@ package emu
 import (
 	"bytes"
 	"fmt"
+	"io"
 
 	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu/mem"
@@ -28,17 +29,21 @@ func loadImage(c *Call, bootPolicy efi.Boolean, parent efi.Handle, pathAt efi.Pt
 			return err
 		}
 	}
-	var data []byte
+	var file io.ReaderAt
 	guests := false
 	switch {
 	case source != 0 && size != 0:
-		if data, err = m.mem.Read(source, size); err == nil {
-			if guests = m.inUse(source, size); !guests {
-				data = bytes.Clone(data) // the image may be laid over it: what is checked must be what is loaded
-			}
+		if guests = m.inUse(source, size); guests {
+			file, err = m.mem.Reader(source, size)
+			break
 		}
+		var data []byte
+		data, err = m.mem.Read(source, size)
+		file = bytes.NewReader(bytes.Clone(data)) // the image may be laid over it: what is checked must be what is loaded
 	case source == 0 && pathAt != 0:
+		var data []byte
 		data, err = c.readImageFile(path, bootPolicy.Bool())
+		file, size = bytes.NewReader(data), uint64(len(data))
 	case source == 0:
 		err = efi.InvalidParameter
 	default:
@@ -47,15 +52,18 @@ func loadImage(c *Call, bootPolicy efi.Boolean, parent efi.Handle, pathAt efi.Pt
 	if err != nil {
 		return err
 	}
-	image, err := m.load(by, path, bytes.NewReader(data), int64(len(data)), source)
+	image, err := m.load(by, path, file, int64(size), source, !guests)
 	if err != nil {
 		return err
 	}
 	m.traceImage(image)
 	if guests {
-		image.keepBuffer(source, data, m.cfg.KeepKernel)
+		err = image.keepBuffer(source, io.NewSectionReader(file, 0, int64(size)), m.cfg.KeepKernel)
 	}
-	if err := mem.Store(m.mem, out, image.handle); err != nil {
+	if err == nil {
+		err = mem.Store(m.mem, out, image.handle)
+	}
+	if err != nil {
 		m.release(image)
 		return err
 	}

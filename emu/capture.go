@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash"
 	"hash/crc32"
 	"io"
 	"strconv"
@@ -66,17 +67,21 @@ type fileBuffer struct {
 
 // keepBuffer is for a file that is the guest's: a copy would cost more than all
 // else about LoadImage.
-func (image *Image) keepBuffer(at efi.Addr, data []byte, check bool) {
+func (image *Image) keepBuffer(at efi.Addr, data *io.SectionReader, check bool) error {
 	if image.file == nil {
-		return
+		return nil
 	}
-	image.file, image.buffer = nil, fileBuffer{at: at, size: uint64(len(data)), summed: check}
-	if check {
-		image.buffer.sum = checksum(data)
+	image.file, image.buffer = nil, fileBuffer{at: at, size: uint64(data.Size()), summed: check}
+	if !check {
+		return nil
 	}
+	sum := newChecksum()
+	_, err := io.Copy(sum, data)
+	image.buffer.sum = sum.Sum32()
+	return err
 }
 
-func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
+func newChecksum() hash.Hash32 { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) }
 
 // capture finds the kernel that has exited boot services.
 func (m *Machine) capture() (*io.SectionReader, error) {
@@ -105,7 +110,9 @@ func (m *Machine) captureBuffer(f fileBuffer) ([]byte, error) {
 		return nil, errors.New("was loaded from a buffer, which Config.KeepKernel would have kept")
 	}
 	data, err := m.mem.Read(f.at, f.size)
-	if err == nil && checksum(data) != f.sum {
+	sum := newChecksum()
+	sum.Write(data)
+	if err == nil && sum.Sum32() != f.sum {
 		err = errors.New("what it was loaded from has changed since")
 	}
 	return data, err

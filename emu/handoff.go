@@ -86,6 +86,9 @@ func (m *Machine) handoff() (*Handoff, error) {
 		h.Measurements = m.cfg.Measurer.Measurements()
 	}
 	h.kernel, h.noKernel = m.capture()
+	if err := m.mem.Settle(); err != nil {
+		return nil, fmt.Errorf("emu: handoff: %w", err)
+	}
 	// The end of the engine, a process perhaps, takes its time, and so does looking
 	// for pages.
 	var err error

@@ -3,6 +3,7 @@
 package emu
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -64,7 +65,7 @@ func (m *Machine) loadRoot(r io.ReaderAt, opts BootOptions) (*Image, error) {
 			return nil, fmt.Errorf("emu: boot device: %w", err)
 		}
 	}
-	image, err := m.load(nil, path.Append(opts.Path...), r, size, 0)
+	image, err := m.load(nil, path.Append(opts.Path...), r, size, 0, true)
 	if err != nil {
 		return nil, fmt.Errorf("emu: load: %w", err)
 	}
@@ -115,8 +116,9 @@ func sizeOf(r io.ReaderAt) (int64, error) {
 }
 
 // load puts an image into memory and on a handle of its own. Its file lies at at in
-// guest memory, or not there if that is 0.
-func (m *Machine) load(parent *Image, path efi.DevicePath, r io.ReaderAt, size int64, at efi.Addr) (*Image, error) {
+// guest memory, or not there if that is 0. Lasting says that r can be read until Boot
+// ends.
+func (m *Machine) load(parent *Image, path efi.DevicePath, r io.ReaderAt, size int64, at efi.Addr, lasting bool) (*Image, error) {
 	if size > m.limits.Image {
 		return nil, fmt.Errorf("an image of %d bytes: %w", size, efi.OutOfResources)
 	}
@@ -142,7 +144,7 @@ func (m *Machine) load(parent *Image, path efi.DevicePath, r io.ReaderAt, size i
 			return nil, imageError(err)
 		}
 	}
-	if err := m.mapImage(image, parsed); err != nil {
+	if err := m.mapImage(image, parsed, lasting); err != nil {
 		m.release(image)
 		return nil, imageError(err)
 	}
@@ -179,7 +181,7 @@ func codeAndData(s pecoff.Subsystem) (code, data efi.MemoryType) {
 }
 
 // mapImage allocates, lays out and relocates.
-func (m *Machine) mapImage(image *Image, p *pecoff.Image) error {
+func (m *Machine) mapImage(image *Image, p *pecoff.Image, lasting bool) error {
 	code, _ := codeAndData(p.Subsystem)
 	size := efi.Pages(uint64(p.SizeOfImage)) * efi.PageSize
 	align := uint64(max(p.SectionAlignment, efi.PageSize))
@@ -196,18 +198,75 @@ func (m *Machine) mapImage(image *Image, p *pecoff.Image) error {
 	base := efi.Addr((uint64(at) + align - 1) &^ (align - 1))
 	image.mapped = efi.Range{Start: base, End: base + efi.Addr(size)}
 	image.entry = base + efi.Addr(p.EntryPoint)
+	return m.layOut(base, p, lasting)
+}
+
+// layOut puts an image into memory and relocates it. The large parts of one that
+// can be read for long come while the guest runs already.
+func (m *Machine) layOut(base efi.Addr, p *pecoff.Image, lasting bool) error {
 	laidOut, err := p.LaidOut()
 	if err != nil {
 		return err
 	}
-	if err := m.mem.Fill(base, uint64(p.SizeOfImage), laidOut); err != nil {
-		return err
+	var later []efi.Range // as RVAs
+	if lasting {
+		later = laterParts(p)
+	}
+	part := func(start, end efi.Addr) (efi.Range, io.ReaderAt) {
+		return efi.Range{Start: base + start, End: base + end}, io.NewSectionReader(laidOut, int64(start), int64(end-start))
+	}
+	at := efi.Addr(0)
+	for _, l := range append(later, efi.Range{Start: efi.Addr(p.SizeOfImage), End: efi.Addr(p.SizeOfImage)}) {
+		r, contents := part(at, l.Start)
+		if err := m.mem.Fill(r.Start, r.Size(), contents); err != nil {
+			return err
+		}
+		at = l.End
 	}
 	view, err := m.mem.Edit(base, uint64(p.SizeOfImage))
 	if err != nil {
 		return err
 	}
-	return p.Relocate(view, uint64(base))
+	if err := p.Relocate(view, uint64(base)); err != nil {
+		return err
+	}
+	for _, l := range later {
+		if err := m.mem.FillLater(part(l.Start, l.End)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// laterSize is the least size, in bytes, of what is laid out later: less than that
+// is laid out in the time that handing it over takes.
+const laterSize = 1 << 20
+
+// laterParts are the RVAs of the large runs of pages in an image's sections that
+// Relocate does not look at, in ascending order.
+func laterParts(p *pecoff.Image) []efi.Range {
+	var parts []efi.Range
+	for _, s := range p.Sections {
+		start, end := efi.Addr(s.VirtualAddress), efi.Addr(s.VirtualAddress)+efi.Addr(min(s.MappedSize(), s.Size))
+		r := efi.Range{Start: (start + efi.PageSize - 1).PageDown(), End: end.PageDown()}
+		if r.Size() >= laterSize && !r.Contains(efi.Addr(p.EntryPoint)) && !slices.ContainsFunc(parts, r.Overlaps) {
+			parts = append(parts, r)
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	fixups, err := p.Fixups()
+	if err != nil {
+		return nil // Relocate says what is wrong
+	}
+	parts = slices.DeleteFunc(parts, func(r efi.Range) bool {
+		return slices.ContainsFunc(fixups, func(f pecoff.Span) bool {
+			return r.Overlaps(efi.Range{Start: efi.Addr(f.VirtualAddress), End: efi.Addr(f.VirtualAddress) + efi.Addr(f.Size)})
+		})
+	})
+	slices.SortFunc(parts, func(a, b efi.Range) int { return cmp.Compare(a.Start, b.Start) })
+	return parts
 }
 
 // introduce makes the image's handle with its two protocols.

@@ -48,6 +48,9 @@ var errFrozen = errors.New("frozen")
 // *LimitError, the error of an image that cannot be loaded (an efi.Status is in
 // its chain), or any other, which is the host's. When ctx ends, the guest is
 // stopped wherever it is.
+//
+// Image is read until Boot returns, in several places at once, and must not change
+// until then: what of it is not needed at once is laid out while the guest runs.
 func (m *Machine) Boot(ctx context.Context, image io.ReaderAt, opts BootOptions) (*Handoff, error) {
 	if m.state != stateOpen {
 		return nil, errors.New("emu: the machine has been booted, or closed")
@@ -58,22 +61,22 @@ func (m *Machine) Boot(ctx context.Context, image io.ReaderAt, opts BootOptions)
 	defer cancel()
 	m.ctx = ctx
 	defer func() { m.ctx = nil }()
+	defer func() { _ = m.mem.Settle() }() // who looked at what could not be read knows
 
-	root, err := m.loadRoot(image, opts)
-	if err != nil {
-		return nil, err
-	}
 	cfg := cpu.Config{Arch: m.cfg.Arch, Memory: m.mem, Gates: m.gateRange, Random: m.random}
 	if m.cfg.Coverage != nil {
 		cfg.Block = func(pc efi.Addr, size uint64) { m.cfg.Coverage(m.locate(pc), size) }
 	}
-	m.engine, err = m.cfg.Engine(cfg)
-	if err != nil {
-		m.release(root)
+	var err error
+	if m.engine, err = m.cfg.Engine(cfg); err != nil {
 		return nil, fmt.Errorf("emu: %w", err)
 	}
 	defer func() { m.engine.Close() }()
 	m.counter, _ = m.engine.(cpu.Counter)
+	root, err := m.loadRoot(image, opts)
+	if err != nil {
+		return nil, err
+	}
 
 	m.state = stateRunning
 	if err = m.start(root); errors.Is(err, errFrozen) {
@@ -134,11 +137,20 @@ func (m *Machine) run(depth int) error {
 		if err != nil {
 			return err
 		}
+		arrivals := m.mem.Arrivals()
 		exit, err := m.engine.Run(m.ctx, &m.regs, cpu.Stop{Steps: steps})
-		m.stats.Stops++
 		if err != nil {
 			return stop{fmt.Errorf("emu: engine: %w", err)}
 		}
+		if exit.Kind == cpu.Fault {
+			if err := m.mem.Arrive(exit.Addr); err != nil {
+				return stop{fmt.Errorf("emu: %w", err)}
+			}
+			if m.mem.Arrivals() != arrivals {
+				continue // the guest was too early
+			}
+		}
+		m.stats.Stops++
 		switch exit.Kind {
 		case cpu.Gate:
 			err = m.dispatch()

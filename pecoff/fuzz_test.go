@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"crypto"
 	"io"
+	"slices"
 	"testing"
 
 	"github.com/uefiexec/uefiexec/pecoff"
@@ -115,5 +116,23 @@ func exercise(t *testing.T, im *pecoff.Image, size int) {
 		}
 	}
 	base := im.ImageBase&^uint64(im.SectionAlignment-1) + 16*uint64(im.SectionAlignment)
-	_ = im.Relocate(mem, base) // any answer is right, as long as it comes
+	fixups, err := im.Fixups()
+	if im.Relocate(mem, base) != nil || err != nil {
+		return // any answer is right, as long as it comes
+	}
+	inFixups := func(rva int) bool {
+		return slices.ContainsFunc(fixups, func(f pecoff.Span) bool {
+			return int(f.VirtualAddress) <= rva && rva < int(f.VirtualAddress)+int(f.Size)
+		})
+	}
+	if len(fixups) > 0 && slices.ContainsFunc(fixups[1:], func(f pecoff.Span) bool {
+		return f.VirtualAddress < fixups[0].VirtualAddress+fixups[0].Size && fixups[0].VirtualAddress < f.VirtualAddress+f.Size
+	}) {
+		return // fixups may change the table
+	}
+	for rva := int(im.SizeOfHeaders); rva < len(mem); rva++ {
+		if mem[rva] != other[rva] && !inFixups(rva) {
+			t.Fatalf("Relocate changes %#x, which is in none of %+v", rva, fixups)
+		}
+	}
 }

@@ -78,11 +78,12 @@ func (im *Image) setImageBase(mapped []byte, base uint64) {
 	}
 }
 
+const sizeBlockHeader = 8
+
 // fixup walks the blocks of d. Fewer than 8 bytes at the end hold no block and are passed over.
 // The table is read from mapped, so fixups that point into it change what follows, as they do in
 // firmware; each block is at least 8 bytes, so the walk ends.
 func (im *Image) fixup(mapped []byte, d Directory, delta uint64) error {
-	const sizeBlockHeader = 8
 	table := mapped[d.VirtualAddress:][:d.Size]
 	for at := uint32(0); d.Size-at >= sizeBlockHeader; {
 		page, size := le.Uint32(table[at:]), le.Uint32(table[at+4:])
@@ -133,6 +134,49 @@ func apply(mapped []byte, typ uint16, rva, delta uint64) bool {
 		le.PutUint64(p, le.Uint64(p)+delta)
 	}
 	return true
+}
+
+// Span is a range of an image in memory.
+type Span struct{ VirtualAddress, Size uint32 }
+
+// maxFixups bounds the table that Fixups reads, in bytes.
+const maxFixups = 1 << 20
+
+// Fixups returns where Relocate looks in an image: at the table of base relocations and in the pages that
+// its blocks are for, which is where it writes. It is for those who lay an image out in parts. What fixups
+// that change the table do is not seen.
+//
+// Errors are LaidOut's, ErrRelocation as Relocate's, and ErrLimit where the table has more than a mebibyte.
+func (im *Image) Fixups() ([]Span, error) {
+	r, err := im.LaidOut()
+	if err != nil {
+		return nil, err
+	}
+	d, ok := im.Directory(DirectoryBaseRelocation)
+	if !ok || im.Characteristics&RelocsStripped != 0 {
+		return nil, nil
+	}
+	if d.Size > maxFixups {
+		return nil, bad("DataDirectory[5] base relocation table", im.directory(DirectoryBaseRelocation), ErrLimit,
+			"%#x bytes, at most %#x", d.Size, maxFixups)
+	}
+	table := make([]byte, d.Size)
+	if n, err := r.ReadAt(table, int64(d.VirtualAddress)); n < len(table) {
+		return nil, bad("DataDirectory[5] base relocation table", im.directory(DirectoryBaseRelocation), ErrRelocation,
+			"%#x bytes at %#x: %v", d.Size, d.VirtualAddress, err)
+	}
+	spans := []Span{{d.VirtualAddress, d.Size}}
+	for at := uint32(0); d.Size-at >= sizeBlockHeader; {
+		page, size := le.Uint32(table[at:]), le.Uint32(table[at+4:])
+		if size < sizeBlockHeader || size > d.Size-at {
+			return nil, im.badBlock(d.VirtualAddress+at+4, "SizeOfBlock", "%#x, want 8 to %#x", size, d.Size-at)
+		}
+		if size > sizeBlockHeader {
+			spans = append(spans, Span{page, 0xfff + 8}) // the last fixup may begin with the page's last byte
+		}
+		at += size
+	}
+	return spans, nil
 }
 
 func (im *Image) badBlock(rva uint32, field, format string, args ...any) error {

@@ -75,10 +75,7 @@ func (b *backing) fill(part []byte, offset int64, r io.ReaderAt) error {
 		}
 		return err
 	}
-	mapped := func(piece []byte, at int64) error {
-		_ = unix.Madvise(piece, unix.MADV_POPULATE_WRITE) // before Linux 5.14 the pages come one by one
-		return readFull(piece, at, r)
-	}
+	mapped := func(piece []byte, at int64) error { return b.fillMapped(piece, at, r) }
 	if size <= fillPiece {
 		return mapped(part, 0)
 	}
@@ -98,6 +95,13 @@ func (b *backing) fill(part []byte, offset int64, r io.ReaderAt) error {
 	err := each(written)
 	done.Wait()
 	return cmp.Or(err, beside)
+}
+
+// fillMapped reads r from at on into part, whose pages are made present at once.
+// Kernels before 5.14 cannot do that, and they come one by one.
+func (b *backing) fillMapped(part []byte, at int64, r io.ReaderAt) error {
+	_ = unix.Madvise(part, unix.MADV_POPULATE_WRITE)
+	return readFull(part, at, r)
 }
 
 func (b *backing) close() error {

@@ -34,8 +34,13 @@ func (b *backing) data(lo, hi int64) (from, to int64, ok bool) {
 	return max(from, lo), min(to, hi), from < hi
 }
 
-// fill reads r into a part of the memory.
+// fill reads r into part.
 func (b *backing) fill(part []byte, _ int64, r io.ReaderAt) error { return readFull(part, 0, r) }
+
+// fillMapped reads r from at on into part.
+func (b *backing) fillMapped(part []byte, at int64, r io.ReaderAt) error {
+	return readFull(part, at, r)
+}
 
 func (b *backing) close() error {
 	*b = backing{}

@@ -5,7 +5,6 @@ package mem
 import (
 	"encoding/binary"
 	"fmt"
-	"io"
 
 	"github.com/uefiexec/uefiexec/efi"
 )
@@ -78,16 +77,4 @@ func (m *Memory) String16(a efi.Addr, limit int) ([]byte, error) {
 		}
 	}
 	return nil, &FaultError{a, uint64(len(raw)), Readable, "string without an end"}
-}
-
-// readFull reads r from at on into all of b.
-func readFull(b []byte, at int64, r io.ReaderAt) error {
-	n, err := r.ReadAt(b, at)
-	switch {
-	case n == len(b):
-		return nil
-	case err == nil || err == io.EOF:
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }

@@ -17,10 +17,10 @@ package mem
 import (
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"os"
 	"slices"
+	"sync"
 
 	"github.com/uefiexec/uefiexec/efi"
 )
@@ -68,7 +68,8 @@ func (e *FaultError) Is(target error) bool { return target == efi.InvalidParamet
 // Watcher is told of what the host does to guest memory: an engine that
 // caches decoded code or that keeps page tables of its own subscribes one.
 // The calls come on the machine's thread, after the change of protection and
-// before the bytes of an edit change.
+// before the bytes of an edit change. Pages whose contents are on their way are
+// protected from everything.
 type Watcher interface {
 	Edited(r efi.Range)
 	Protected(r efi.Range, p Perm)
@@ -80,6 +81,11 @@ type Memory struct {
 	backing  backing
 	guards   []guard // sorted, disjoint; what is in none is ReadWriteExec
 	watchers []Watcher
+
+	arrivals []*arrival // sorted, disjoint
+	arrived  uint64     // what has been in arrivals
+	fillers  sync.WaitGroup
+	waited   barrier // before what nobody waits for, while somebody waits for Fill
 }
 
 // region is a range of RAM and the bytes behind it.
@@ -134,6 +140,7 @@ func New(ranges ...efi.Range) (*Memory, error) {
 		return nil, fmt.Errorf("mem: %d MiB of guest memory: %w", total>>20, err)
 	}
 	m := &Memory{backing: b}
+	m.waited.changed.L = &m.waited.mutex
 	var offset int64
 	for _, r := range joined {
 		size := int64(r.Size())
@@ -146,7 +153,8 @@ func New(ranges ...efi.Range) (*Memory, error) {
 // Close gives the memory back. Views that were handed out must not be used
 // any more: on Linux they are no longer mapped.
 func (m *Memory) Close() error {
-	m.regions = nil
+	m.fillers.Wait()
+	m.regions, m.arrivals = nil, nil
 	return m.backing.close()
 }
 
@@ -184,18 +192,6 @@ func (m *Memory) Edit(a efi.Addr, n uint64) ([]byte, error) {
 	return view, err
 }
 
-// Fill writes the first n bytes of r to a, at little cost where no page is there
-// yet. It may call ReadAt more than once at the same time. The error is a
-// *FaultError, or r's; what lies there is undefined then.
-func (m *Memory) Fill(a efi.Addr, n uint64, r io.ReaderAt) error {
-	view, err := m.Edit(a, n)
-	if err != nil || n == 0 {
-		return err
-	}
-	home, _ := m.find(a)
-	return m.backing.fill(view, home.offset+int64(a-home.Start), r)
-}
-
 // Fetch is Read of code: the pages must be executable.
 func (m *Memory) Fetch(a efi.Addr, n uint64) ([]byte, error) { return m.view(a, n, Executable) }
 
@@ -215,6 +211,9 @@ func (m *Memory) Tail(a efi.Addr, limit uint64) ([]byte, error) {
 			n = uint64(g.Start - a)
 		}
 	}
+	if err := m.await(efi.Range{Start: a, End: a + efi.Addr(n)}); err != nil {
+		return nil, err
+	}
 	return r.bytes[a-r.Start:][:n:n], nil
 }
 
@@ -222,6 +221,19 @@ func (m *Memory) view(a efi.Addr, n uint64, access Perm) ([]byte, error) {
 	if n == 0 {
 		return nil, nil
 	}
+	r, err := m.check(a, n, access)
+	if err == nil {
+		err = m.await(efi.Range{Start: a, End: a + efi.Addr(n)})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.bytes[a-r.Start:][:n:n], nil
+}
+
+// check finds where the n bytes at a lie, at least one, and whether they may be
+// accessed so.
+func (m *Memory) check(a efi.Addr, n uint64, access Perm) (*region, error) {
 	r, ok := m.find(a)
 	switch {
 	case !ok:
@@ -237,7 +249,7 @@ func (m *Memory) view(a efi.Addr, n uint64, access Perm) ([]byte, error) {
 			}
 		}
 	}
-	return r.bytes[a-r.Start:][:n:n], nil
+	return r, nil
 }
 
 // Window is the largest range around a that is RAM with one protection, and its
@@ -250,14 +262,26 @@ func (m *Memory) Window(a efi.Addr) (r efi.Range, p Perm, bytes []byte) {
 		return efi.Range{}, 0, nil
 	}
 	r, p = home.Range, ReadWriteExec
-	for _, g := range m.guards {
+	narrow := func(o efi.Range) bool {
 		switch {
-		case g.Contains(a):
-			return g.Range, g.perm, home.bytes[g.Start-home.Start : g.End-home.Start : g.End-home.Start]
-		case g.End <= a:
-			r.Start = max(r.Start, g.End)
+		case o.Contains(a):
+			r = efi.Range{Start: max(r.Start, o.Start), End: min(r.End, o.End)}
+			return true
+		case o.End <= a:
+			r.Start = max(r.Start, o.End)
 		default:
-			r.End = min(r.End, g.Start)
+			r.End = min(r.End, o.Start)
+		}
+		return false
+	}
+	for _, g := range m.guards {
+		if narrow(g.Range) {
+			p = g.perm
+		}
+	}
+	for _, o := range m.arrivals {
+		if narrow(o.Range) {
+			p = 0
 		}
 	}
 	return r, p, home.bytes[r.Start-home.Start : r.End-home.Start : r.End-home.Start]
@@ -304,6 +328,11 @@ func (m *Memory) Protect(r efi.Range, p Perm) error {
 	m.guards = kept
 	for _, w := range m.watchers {
 		w.Protected(r, p)
+	}
+	for _, o := range m.arrivals {
+		if o.Overlaps(r) {
+			m.forbid(o.Range)
+		}
 	}
 	return nil
 }

@@ -44,6 +44,9 @@ func (e *engine) mapMemory(mappings []mem.Mapping) error {
 	for r, perm := range e.mem.Protections() {
 		e.Protected(r, perm)
 	}
+	for r := range e.mem.Absent() {
+		e.Protected(r, 0)
+	}
 	return e.protect()
 }
 
