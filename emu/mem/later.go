@@ -154,15 +154,15 @@ func (m *Memory) Settle() error {
 // has arrived behind it, more each time, as each stops the guest. What nobody looks
 // at stays absent, and so does what has failed.
 func (m *Memory) await(r efi.Range) error {
-	first := slices.IndexFunc(m.arrivals, func(a *arrival) bool { return a.Overlaps(r) })
-	if first < 0 {
-		return nil
-	}
+	first := m.nextArrival(r.Start)
 	end := first
 	for ; end < len(m.arrivals) && m.arrivals[end].Overlaps(r); end++ {
 		if m.arrivals[end].arrive(&m.backing) != nil {
 			return m.arrivals[end].failure()
 		}
+	}
+	if end == first {
+		return nil
 	}
 	ahead := m.arrivals[first].ahead
 	for n := *ahead; n > 0 && end < len(m.arrivals); n, end = n-1, end+1 {
@@ -173,6 +173,17 @@ func (m *Memory) await(r efi.Range) error {
 	*ahead = min(2**ahead+1, len(m.arrivals))
 	m.admit(first, end)
 	return nil
+}
+
+// nextArrival is the index of the first arrival that ends behind a.
+func (m *Memory) nextArrival(a efi.Addr) int {
+	i, _ := slices.BinarySearchFunc(m.arrivals, a, func(o *arrival, a efi.Addr) int {
+		if o.End <= a {
+			return -1
+		}
+		return 1
+	})
+	return i
 }
 
 // admit lets everybody at some of what was absent.
@@ -231,11 +242,12 @@ func (m *Memory) Reader(a efi.Addr, n uint64) (io.ReaderAt, error) {
 		}
 	}
 	view := func(to efi.Addr) { add(to, bytes.NewReader(home.bytes[at-home.Start:max(at, to)-home.Start])) }
-	for _, o := range m.arrivals {
-		if o.Start < end && o.End > a {
-			view(o.Start)
-			add(min(o.End, end), io.NewSectionReader(o.source, int64(at-o.Start), int64(o.End-at)))
+	for _, o := range m.arrivals[m.nextArrival(a):] {
+		if o.Start >= end {
+			break
 		}
+		view(o.Start)
+		add(min(o.End, end), io.NewSectionReader(o.source, int64(at-o.Start), int64(o.End-at)))
 	}
 	view(end)
 	return list, nil

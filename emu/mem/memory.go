@@ -279,7 +279,8 @@ func (m *Memory) Window(a efi.Addr) (r efi.Range, p Perm, bytes []byte) {
 			p = g.perm
 		}
 	}
-	for _, o := range m.arrivals {
+	next := m.nextArrival(a)
+	for _, o := range m.arrivals[max(next-1, 0):min(next+1, len(m.arrivals))] { // its neighbours, or itself
 		if narrow(o.Range) {
 			p = 0
 		}
