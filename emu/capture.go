@@ -85,7 +85,10 @@ func newChecksum() hash.Hash32 { return crc32.New(crc32.MakeTable(crc32.Castagno
 
 // capture finds the kernel that has exited boot services.
 func (m *Machine) capture() (*io.SectionReader, error) {
-	image := m.exitedBy
+	image, ok := m.images[m.exitedBy]
+	if !ok {
+		return nil, fmt.Errorf("%w: %s has, which LoadImage did not make", ErrNoKernel, m.describe(m.exitedBy))
+	}
 	var data []byte
 	var err error
 	switch {

@@ -24,13 +24,10 @@ const (
 
 // exitBootServices follows EDK2's CoreExitBootServices: those who asked to be
 // told before are told once, then the key is looked at, then all others are
-// told, and nothing that they do to the memory map counts any more.
+// told, and nothing that they do to the memory map counts any more. Whose the handle
+// is does not matter: loaders that load a kernel by themselves make one for it.
 func exitBootServices(c *Call, handle efi.Handle, key uint64) error {
 	m := c.m
-	image, ok := m.images[handle]
-	if !ok {
-		return fmt.Errorf("%s is no image: %w", m.describe(handle), efi.InvalidParameter)
-	}
 	if m.exiting == exitNone {
 		m.exiting = exitAnnounced
 		m.events.signalGroup(efi.EventGroupBeforeExitBootServicesGUID)
@@ -57,7 +54,7 @@ func exitBootServices(c *Call, handle efi.Handle, key uint64) error {
 		}
 	}
 	m.exiting = exitTerminated
-	m.exitedBy = image
+	m.exitedBy = handle
 	return errFrozen
 }
 

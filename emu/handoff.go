@@ -42,8 +42,8 @@ type Handoff struct {
 	ConfigurationTables []efi.ConfigurationTable
 	Variables           []tables.Variable
 
-	// LoadOptions are those of the image that exited boot services, as they were
-	// then in its LoadedImage; none if what that says is no memory.
+	// LoadOptions are those of the handle that exited boot services, as they were
+	// then in its LoadedImage; none if it has none, or what that says is no memory.
 	LoadOptions []byte
 
 	// Measurements are what Config.Measurer has extended; nothing of it has reached
@@ -77,11 +77,7 @@ func (m *Machine) handoff() (*Handoff, error) {
 	if err := m.engine.FP(&h.FP); err != nil {
 		return nil, fmt.Errorf("emu: engine: %w", err)
 	}
-	if info, err := mem.Load(m.mem, m.exitedBy.info); err == nil {
-		if options, err := m.mem.Read(info.LoadOptions, uint64(info.LoadOptionsSize)); err == nil {
-			h.LoadOptions = append(h.LoadOptions, options...)
-		}
-	}
+	h.LoadOptions = m.exitedWith()
 	if m.cfg.Measurer != nil {
 		h.Measurements = m.cfg.Measurer.Measurements()
 	}
@@ -97,6 +93,23 @@ func (m *Machine) handoff() (*Handoff, error) {
 	_ = m.engine.Close() // what it did is done
 	done.Wait()
 	return h, err
+}
+
+// exitedWith copies the load options of the handle that has exited boot services.
+func (m *Machine) exitedWith() []byte {
+	at, ok := m.handles.lookup(m.exitedBy, efi.LoadedImageProtocolGUID)
+	if !ok {
+		return nil
+	}
+	info, err := mem.Load(m.mem, efi.Ptr[efi.LoadedImage](at))
+	if err != nil {
+		return nil
+	}
+	options, err := m.mem.Read(info.LoadOptions, uint64(info.LoadOptionsSize))
+	if err != nil {
+		return nil
+	}
+	return bytes.Clone(options)
 }
 
 // taken tells what was allocated from what lay in the memory map from the start.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/uefiexec/uefiexec/efi"
@@ -275,6 +276,35 @@ func TestHandoffCommandLine(t *testing.T) {
 			})
 			if got := h.CommandLine(); got != row.want {
 				t.Errorf("%q, want %q", got, row.want)
+			}
+		})
+	}
+}
+
+// A loader that has loaded a kernel by itself gives it a handle of its own, with a
+// LoadedImage.
+func TestHandoffOfOwnHandle(t *testing.T) {
+	for _, row := range []struct {
+		name     string
+		protocol efi.GUID
+		want     string
+	}{
+		{"a LoadedImage", efi.LoadedImageProtocolGUID, "quiet"},
+		{"none", other, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			h := leave(t, emu.Config{}, func(g *guest) {
+				text := efi.EncodeString("quiet")
+				info := efi.LoadedImage{Revision: efi.LoadedImageRevision, LoadOptions: pool(g, text), LoadOptionsSize: uint32(len(text))}
+				at := local(g, info)
+				g.Image = newHandle(g, row.protocol, efi.Addr(at))
+				exitBootServices(g)
+			})
+			if got := h.CommandLine(); got != row.want {
+				t.Errorf("%q, want %q", got, row.want)
+			}
+			if _, err := h.Kernel(); !errors.Is(err, emu.ErrNoKernel) || !strings.Contains(err.Error(), "handle#") {
+				t.Errorf("Kernel: %v", err)
 			}
 		})
 	}

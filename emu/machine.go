@@ -57,7 +57,7 @@ type Machine struct {
 	images   map[efi.Handle]*Image
 	events   events
 	exiting  exitStage
-	exitedBy *Image
+	exitedBy efi.Handle
 	missing  missingList
 
 	monotonic uint64
