@@ -30,6 +30,8 @@ func TestPrivileged(t *testing.T) {
 		{"rdmsr of EFER", cpu.Exit{Kind: cpu.MSR, Number: 0xc0000080}, 0xd01, 0},
 		{"cr0", cpu.Exit{Kind: cpu.System, Op: cpu.ReadCR, Number: 0, Reg: cpu.RAX}, 0x80000033, before},
 		{"cr4", cpu.Exit{Kind: cpu.System, Op: cpu.ReadCR, Number: 4, Reg: cpu.RDX}, before, 0x620},
+		{"cr0 again", cpu.Exit{Kind: cpu.System, Op: cpu.WriteCR, Number: 0, Reg: cpu.RAX, Value: 0x80000033}, before, before},
+		{"clts", cpu.Exit{Kind: cpu.System, Op: cpu.ClearTS}, before, before},
 		{"cli", cpu.Exit{Kind: cpu.System, Op: cpu.DisableIRQ}, before, before},
 		{"wbinvd", cpu.Exit{Kind: cpu.System, Op: cpu.CacheSync}, before, before},
 	} {
@@ -49,7 +51,8 @@ func TestPrivileged(t *testing.T) {
 		{"rdmsr of another", cpu.Exit{Kind: cpu.MSR, Number: 0x10, Inst: "rdmsr"}},
 		{"wrmsr", cpu.Exit{Kind: cpu.MSR, Number: 0xc0000080, Out: true, Inst: "wrmsr"}},
 		{"cr3", cpu.Exit{Kind: cpu.System, Op: cpu.ReadCR, Number: 3, Inst: "mov rax, cr3"}},
-		{"writing cr0", cpu.Exit{Kind: cpu.System, Op: cpu.WriteCR, Number: 0, Inst: "mov cr0, rax"}},
+		{"changing cr0", cpu.Exit{Kind: cpu.System, Op: cpu.WriteCR, Number: 0, Value: 0x80010033, Inst: "mov cr0, rax"}},
+		{"writing cr4", cpu.Exit{Kind: cpu.System, Op: cpu.WriteCR, Number: 4, Value: 0x80000033, Inst: "mov cr4, rax"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, err := emutest.Go(t, emu.Config{}, nil, func(g *guest) efi.Status {

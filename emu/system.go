@@ -16,7 +16,8 @@ type systemState struct {
 }
 
 // Control registers as a payload finds them on x86-64 (§2.3.4): protected mode
-// with paging; no task switched, no emulation of the FPU; SSE on.
+// with paging; no task switched, no emulation of the FPU; SSE on. Linux 5.4 and older
+// have clts in front of every call and write back what they have read behind it.
 const (
 	cr0 = 1<<0 | 1<<1 | 1<<4 | 1<<5 | 1<<31 // PE MP ET NE PG
 	cr4 = 1<<5 | 1<<9 | 1<<10               // PAE OSFXSR OSXMMEXCPT
@@ -38,6 +39,8 @@ func (m *Machine) answer(exit cpu.Exit) error {
 		return m.halt(exit)
 	case exit.Kind == cpu.System && exit.Op == cpu.ReadCR && exit.Number == 0:
 		m.regs.GP[exit.Reg] = cr0
+	case exit.Kind == cpu.System && exit.Op == cpu.WriteCR && exit.Number == 0 && exit.Value == cr0:
+	case exit.Kind == cpu.System && exit.Op == cpu.ClearTS: // it is
 	case exit.Kind == cpu.System && exit.Op == cpu.ReadCR && exit.Number == 4:
 		m.regs.GP[exit.Reg] = cr4
 	case exit.Kind == cpu.System && (exit.Op == cpu.DisableIRQ || exit.Op == cpu.EnableIRQ):

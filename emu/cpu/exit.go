@@ -106,6 +106,7 @@ type SystemOp uint8
 const (
 	ReadCR     SystemOp = iota + 1 // x86-64 mov Reg, cr[Number]
 	WriteCR                        // x86-64 mov cr[Number], Reg
+	ClearTS                        // x86-64 clts
 	DisableIRQ                     // x86-64 cli; AArch64 msr daifset
 	EnableIRQ                      // x86-64 sti; AArch64 msr daifclr
 	CacheSync                      // x86-64 wbinvd, invd; AArch64 ic ialluis and its kin
@@ -114,8 +115,8 @@ const (
 )
 
 func (op SystemOp) String() string {
-	names := [...]string{"none", "read control register", "write control register", "disable interrupts",
-		"enable interrupts", "cache maintenance", "read system register", "write system register"}
+	names := [...]string{"none", "read control register", "write control register", "clear task switched",
+		"disable interrupts", "enable interrupts", "cache maintenance", "read system register", "write system register"}
 	if int(op) < len(names) {
 		return names[op]
 	}

@@ -18,6 +18,7 @@ var privileged = map[x86asm.Op]func(*x86asm.Inst, *cpu.Regs) (cpu.Exit, bool){
 	x86asm.RDMSR:  func(_ *x86asm.Inst, r *cpu.Regs) (cpu.Exit, bool) { return msr(r, false) },
 	x86asm.WRMSR:  func(_ *x86asm.Inst, r *cpu.Regs) (cpu.Exit, bool) { return msr(r, true) },
 	x86asm.MOV:    control,
+	x86asm.CLTS:   exit(cpu.Exit{Kind: cpu.System, Op: cpu.ClearTS}),
 	x86asm.HLT:    exit(cpu.Exit{Kind: cpu.Halt}),
 	x86asm.CLI:    exit(cpu.Exit{Kind: cpu.System, Op: cpu.DisableIRQ}),
 	x86asm.STI:    exit(cpu.Exit{Kind: cpu.System, Op: cpu.EnableIRQ}),

@@ -78,6 +78,9 @@ func privilegedCases() []testCase {
 		}, arm64: []byte{
 			0xff, 0x42, 0x03, 0xd5, // msr daifclr, #2
 		}}, cpu.Exit{Kind: cpu.System, Op: cpu.EnableIRQ}},
+		{"clts", code{amd64: []byte{
+			0x0f, 0x06, // clts
+		}}, cpu.Exit{Kind: cpu.System, Op: cpu.ClearTS}},
 		{"wbinvd", code{amd64: []byte{
 			0x0f, 0x09, // wbinvd
 		}, arm64: []byte{

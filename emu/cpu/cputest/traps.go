@@ -47,9 +47,6 @@ func trapCases() []testCase {
 		{"ltr", code{amd64: []byte{
 			0x0f, 0x00, 0xd8, // ltr %ax
 		}}, cpu.Protection},
-		{"clts", code{amd64: []byte{
-			0x0f, 0x06, // clts
-		}}, cpu.Protection},
 		{"lmsw", code{amd64: []byte{
 			0x0f, 0x01, 0xf0, // lmsw %ax
 		}}, cpu.Protection},

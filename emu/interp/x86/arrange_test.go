@@ -24,7 +24,7 @@ func (g generator) arrange(c *diffCase, d *decoded) bool {
 	narrow := c.row.prefix == 0x66
 	before, after := []byte(nil), []byte(nil)
 	switch handler := name(d); handler {
-	case "refused", "portIO", "msr", "halt", "interrupts", "cacheSync", "movCR":
+	case "refused", "portIO", "msr", "halt", "interrupts", "clearTS", "cacheSync", "movCR":
 		if inst, err := x86asm.Decode(c.code, 64); err != nil || inst.Op == 0 {
 			return false // ptrace would not know it, either
 		}

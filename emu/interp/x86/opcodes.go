@@ -372,7 +372,9 @@ func (d *decoder) two() {
 		d.fn = larLsl
 	case 0x05, 0x34:
 		d.fault(systemCall)
-	case 0x06, 0x07, 0x33, 0x35:
+	case 0x06:
+		d.fn, d.end = clearTS, true
+	case 0x07, 0x33, 0x35:
 		d.fault(refused)
 	case 0x08, 0x09:
 		d.fn, d.end = cacheSync, true

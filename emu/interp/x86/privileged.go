@@ -31,6 +31,10 @@ func interrupts(c *core, in *inst) bool {
 	return c.leaves(cpu.Exit{Kind: cpu.System, Op: cpu.EnableIRQ})
 }
 
+func clearTS(c *core, _ *inst) bool {
+	return c.leaves(cpu.Exit{Kind: cpu.System, Op: cpu.ClearTS})
+}
+
 func cacheSync(c *core, _ *inst) bool {
 	return c.leaves(cpu.Exit{Kind: cpu.System, Op: cpu.CacheSync})
 }
