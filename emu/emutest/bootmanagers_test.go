@@ -3,6 +3,8 @@
 package emutest_test
 
 import (
+	"encoding/binary"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"path"
@@ -10,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"unicode/utf16"
 
 	"github.com/uefiexec/uefiexec/efi"
 	"github.com/uefiexec/uefiexec/emu"
@@ -182,6 +185,43 @@ func testSystemdBoot(t *testing.T, w way, suite, name string) {
 	w.add(name, what)
 }
 
+// testBootGuard boots the kernel that EFI Boot Guard's environment names. Its stub
+// loads the kernel by itself, without LoadImage.
+func testBootGuard(t *testing.T, w way, suite string) {
+	m := newMedium(t, w, suite).copies("efibootguard.efi", w.removable()).copies("uki-bootguard.efi", "linux.efi")
+	m.files["BGENV.DAT"] = &fstest.MapFile{Data: bootGuardEnvironment(t, "linux.efi"), Mode: 0o644}
+	name := "EFI Boot Guard, " + suite
+	r := w.runs(t, name, emutest.Program{Arch: w.arch, Volume: m.files})
+	h := boots(t, r, "corpus=bootguard-"+suite)
+	if !strings.Contains(r.Console, "Config Revision: 7") {
+		t.Errorf("the environment is not in\n%s", r.Console)
+	}
+	if _, err := fs.Stat(initrdFiles(t, h), "corpus-marker"); err != nil {
+		t.Error(err)
+	}
+	w.add(name, "reads its environment; a unified kernel image of its own stub: command line and initrd arrive")
+}
+
+// bootGuardEnvironment is a BGENV.DAT (env_api of efibootguard): what to boot, and
+// a checksum.
+func bootGuardEnvironment(t *testing.T, kernel string) []byte {
+	t.Helper()
+	var e struct {
+		Kernel, Parameters [255]uint16
+		InProgress, State  uint8
+		Watchdog           uint16
+		Revision           uint32
+		UserData           [128 << 10]byte
+	}
+	copy(e.Kernel[:], utf16.Encode([]rune(kernel)))
+	e.Revision = 7
+	data, err := binary.Append(nil, binary.LittleEndian, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return binary.LittleEndian.AppendUint32(data, crc32.ChecksumIEEE(data))
+}
+
 // tool is one of the corpus that is no kernel, and what it comes to.
 type tool struct {
 	file, name string
@@ -218,6 +258,9 @@ var tools = []tool{
 				copies("vmlinuz", "vmlinuz").copies("initrd.cpio", "initrd.cpio")
 		},
 		says: "Using configuration file 'xen.cfg'", result: "reads its configuration, a kernel and an initrd, exits boot services",
+	},
+	{
+		file: "uki-stubble.efi", name: "stubble UKI", suites: "sid", result: "starts the kernel in it, which exits boot services",
 	},
 	{
 		file: "fwupd.efi", name: "fwupd",

@@ -128,6 +128,7 @@ func TestRealPayloads(t *testing.T) {
 					if suite.name != "bookworm" {
 						t.Run("profiles", func(t *testing.T) { testProfiles(t, w, root, suite.stub, suite.name) })
 					}
+					t.Run("EFI Boot Guard", func(t *testing.T) { testBootGuard(t, w, suite.name) })
 					t.Run("systemd-boot", func(t *testing.T) {
 						testSystemdBoot(t, w, suite.name, strings.Replace(suite.stub, "stub", "boot", 1))
 					})
