@@ -186,11 +186,14 @@ func (m *Machine) mapImage(image *Image, p *pecoff.Image, lasting bool) error {
 	size := efi.Pages(uint64(p.SizeOfImage)) * efi.PageSize
 	align := uint64(max(p.SectionAlignment, efi.PageSize))
 	room := size + align - efi.PageSize
-	at, how := efi.Addr(0), efi.AllocateAnyPages
+	var at efi.Addr
+	var err error
 	if p.Characteristics&pecoff.RelocsStripped != 0 {
-		at, how, room = efi.Addr(p.ImageBase), efi.AllocateAddress, size
+		room = size
+		at, err = m.mmap.AllocatePages(efi.AllocateAddress, code, room/efi.PageSize, efi.Addr(p.ImageBase))
+	} else {
+		at, err = m.imagePages(p, code, room/efi.PageSize)
 	}
-	at, err := m.mmap.AllocatePages(how, code, room/efi.PageSize, at)
 	if err != nil {
 		return fmt.Errorf("%d pages for the image: %w", room/efi.PageSize, err)
 	}
@@ -199,6 +202,32 @@ func (m *Machine) mapImage(image *Image, p *pecoff.Image, lasting bool) error {
 	image.mapped = efi.Range{Start: base, End: base + efi.Addr(size)}
 	image.entry = base + efi.Addr(p.EntryPoint)
 	return m.layOut(base, p, lasting)
+}
+
+// overrun is how much old kernels read behind their images, in bytes: Linux 4.15
+// copies itself from behind its setup sectors on, which are 32 KiB at most, but in
+// its whole size. Firmware maps what is no RAM, too, and there it goes unnoticed.
+const overrun = 32 << 10
+
+// imagePages allocates pages for an image. A kernel is put where memory lies behind
+// it that can be read, if there is such a place.
+func (m *Machine) imagePages(p *pecoff.Image, t efi.MemoryType, pages uint64) (efi.Addr, error) {
+	at, err := m.mmap.AllocatePages(efi.AllocateAnyPages, t, pages, 0)
+	if err != nil || p.Kind() != pecoff.KindBzImage {
+		return at, err
+	}
+	if _, err := m.mem.Reader(at+efi.Addr(pages*efi.PageSize), overrun); err == nil {
+		return at, nil
+	}
+	const more = overrun / efi.PageSize
+	lower, err := m.mmap.AllocatePages(efi.AllocateAnyPages, t, pages+more, 0)
+	if err != nil {
+		return at, nil
+	}
+	if err := m.mmap.FreePages(at, pages); err != nil {
+		return 0, err
+	}
+	return lower, m.mmap.FreePages(lower+efi.Addr(pages*efi.PageSize), more)
 }
 
 // layOut puts an image into memory and relocates it. The large parts of one that

@@ -42,6 +42,26 @@ func TestLoadImage(t *testing.T) { // §7.4.1
 			_, status = g.Protocol(h, efi.LoadedImageProtocolGUID)
 			same(g, "LoadedImage behind it", status, efi.InvalidParameter)
 		}},
+		{"kernels do not end where memory does", func(g *guest) {
+			// Each is unloaded again, so that the next one would lie in the same place.
+			file := newImage(g, pecoff.Application, func(*guest) efi.Status { return 0 })
+			end := func() efi.Addr {
+				h := loadBuffer(g, file)
+				info := load(g, loadedImage(g, h))
+				expect(g, efi.Success, "UnloadImage", h)
+				return info.ImageBase + efi.Addr(info.ImageSize)
+			}
+			wall := end()
+			if err := g.Memory().Protect(efi.Range{Start: wall, End: wall + efi.PageSize}, 0); err != nil {
+				g.T.Fatal(err)
+			}
+			same(g, "the end of an application", end(), wall)
+			copy(file[0x202:], "HdrS")
+			kernel := end()
+			if _, err := g.Memory().Read(kernel, 32<<10); err != nil || kernel == wall {
+				g.T.Errorf("the end of a kernel is %v: %v", kernel, err)
+			}
+		}},
 		{"drivers", func(g *guest) {
 			for _, c := range []struct {
 				kind       pecoff.Subsystem
