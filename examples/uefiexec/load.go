@@ -187,6 +187,9 @@ func (f *runFlags) frozen(ctx context.Context, s streams, host *kexec.Host) (*em
 	if cause := context.Cause(watched); b.err != nil && errors.Is(cause, kexec.ErrMemory) {
 		b.err = cause
 	}
+	if b.err == nil {
+		b.err = b.lost()
+	}
 	var exit *emu.ExitError
 	switch {
 	case errors.As(b.err, &exit):

@@ -136,7 +136,7 @@ func exitCode(err error) int {
 		return exitFault
 	case errors.Is(err, kexec.ErrRefused), errors.Is(err, efi.SecurityViolation), errors.Is(err, efi.AccessDenied):
 		return exitRefused
-	case errors.As(err, &reset), errors.As(err, new(efi.Status)), errors.Is(err, emu.ErrNoKernel), errors.Is(err, errNothingLeft):
+	case errors.As(err, &reset), errors.As(err, new(efi.Status)), errors.Is(err, emu.ErrNoKernel), errors.Is(err, errNothingLeft), errors.Is(err, errUnread):
 		return exitGaveUp
 	}
 	return exitHost

@@ -107,6 +107,7 @@ func TestExitCodes(t *testing.T) {
 		{"missing image", []string{"run", in("missing.efi")}, exitHost, "missing.efi"},
 		{"missing folder", []string{"run", "-esp", in("missing"), in("demo.efi")}, exitHost, "-esp"},
 		{"missing initrd", []string{"run", "-initrd", in("missing"), in("demo.efi")}, exitHost, "missing"},
+		{"an initrd that nobody reads", []string{"run", "-initrd", in("text.efi"), in("demo.efi")}, exitDone, "has not read the initrd"},
 		{"a folder as image", []string{"run", dir}, exitHost, "regular file"},
 		{"a folder as initrd", []string{"run", "-initrd", dir, in("demo.efi")}, exitHost, "regular file"},
 		{"no archive", []string{"run", "-esp", in("text.efi"), in("demo.efi")}, exitHost, "-esp"},

@@ -161,6 +161,9 @@ func (f *measureFlags) bootOnce(ctx context.Context, s streams, p *prediction) e
 		return err
 	}
 	defer b.close()
+	if err := b.lost(); err != nil {
+		fmt.Fprintf(s.err, "uefiexec: %v\n", err)
+	}
 	p.log, p.err = b.tpm.Log(), b.err
 	p.first = len(p.log.Events) - len(b.tpm.Events())
 	if f.phases != "" {

@@ -112,6 +112,9 @@ func run(ctx context.Context, args []string, s streams) error {
 		return err
 	}
 	defer b.close()
+	if err := b.lost(); err != nil {
+		fmt.Fprintf(s.err, "uefiexec: %v\n", err)
+	}
 	if f.json {
 		return errors.Join(writeJSON(s.out, b.report()), b.err)
 	}
@@ -127,6 +130,7 @@ type booted struct {
 	machine *emu.Machine
 	tpm     *tcg2.TPM // nil if the image found none
 	screen  *protocols.FrameBuffer
+	initrd  *offered     // nil if none was offered
 	handoff *emu.Handoff // nil if it did not exit boot services
 	err     error        // of Boot
 	engine  string
@@ -139,6 +143,28 @@ func (b *booted) close() {
 		c.Close()
 	}
 	b.source.close()
+}
+
+// offered is what is offered to the image, and whether it has read any of it.
+type offered struct {
+	file io.ReaderAt
+	read bool
+}
+
+func (o *offered) ReadAt(p []byte, at int64) (int, error) {
+	o.read = true
+	return o.file.ReadAt(p, at)
+}
+
+// errUnread is for an image that goes on without the initrd that was offered to it.
+var errUnread = errors.New("the image has not read the initrd; Linux before 5.7 looks for one on its own volume alone: -esp FOLDER and initrd=\\NAME")
+
+// lost is errUnread if the image has exited boot services and it is so.
+func (b *booted) lost() error {
+	if b.handoff == nil || b.initrd == nil || b.initrd.read {
+		return nil
+	}
+	return errUnread
 }
 
 func (b *booted) report() *report {
@@ -268,8 +294,13 @@ func (f *runFlags) install(s streams, b *booted, host *kexec.Host) (volume efi.H
 			return 0, err
 		}
 		b.closers = append(b.closers, initrd)
-		if platform.Initrd, err = section(initrd); err != nil {
+		file, err := section(initrd)
+		if err != nil {
 			return 0, err
+		}
+		if file.Size() > 0 {
+			b.initrd = &offered{file: file}
+			platform.Initrd = io.NewSectionReader(b.initrd, 0, file.Size())
 		}
 	}
 	return platform.Install(b.machine)
