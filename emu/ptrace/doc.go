@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Package ptrace is the engine that executes the guest natively, in a child
-// process on Linux, without /dev/kvm and without privileges.
+// process on Linux, without /dev/kvm and without privileges. It needs Linux 5.9,
+// for close_range(2); New says cpu.ErrNotSupported elsewhere.
 //
 // The child's address space is the guest's physical memory: each range of RAM
 // is mapped, shared, at its own address, and nothing else is there but one page
