@@ -47,6 +47,10 @@ func summing(data []byte, relocated bool) []byte {
 	return image.Bytes()
 }
 
+func bothEngines(t *testing.T) map[string]cpu.New {
+	return map[string]cpu.New{"native": emutest.Engine(t, cpu.AMD64), "interpreted": interp.New}
+}
+
 // bootSum runs an image and returns its status.
 func bootSum(t *testing.T, engine cpu.New, image io.ReaderAt) (uint64, error) {
 	t.Helper()
@@ -72,8 +76,7 @@ func TestImageComesLater(t *testing.T) {
 	for at := 0; at < len(data); at += 8 {
 		sum += binary.LittleEndian.Uint64(data[at:])
 	}
-	engines := map[string]cpu.New{"native": emutest.Engine(t, cpu.AMD64), "interpreted": interp.New}
-	for name, engine := range engines {
+	for name, engine := range bothEngines(t) {
 		for _, processors := range []int{1, 2} {
 			func() {
 				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
@@ -109,7 +112,7 @@ func (f failing) ReadAt(p []byte, at int64) (int, error) {
 func TestImageIsLostLater(t *testing.T) {
 	image := summing(make([]byte, 4<<20), false)
 	failure := errors.New("failure")
-	for name, engine := range map[string]cpu.New{"native": emutest.Engine(t, cpu.AMD64), "interpreted": interp.New} {
+	for name, engine := range bothEngines(t) {
 		_, err := bootSum(t, engine, failing{bytes.NewReader(image), 3 << 20, failure})
 		var fault *emu.FaultError
 		if !errors.Is(err, failure) || errors.As(err, &fault) {
