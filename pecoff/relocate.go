@@ -4,6 +4,7 @@ package pecoff
 
 import (
 	"fmt"
+	"iter"
 	"math"
 )
 
@@ -78,28 +79,47 @@ func (im *Image) setImageBase(mapped []byte, base uint64) {
 	}
 }
 
-const sizeBlockHeader = 8
+// block is a block of a table of base relocations: the fixups of a page, and the RVA that they lie at.
+type block struct {
+	page   uint32
+	rva    uint32
+	fixups []byte
+}
 
-// fixup walks the blocks of d. Fewer than 8 bytes at the end hold no block and are passed over.
-// The table is read from mapped, so fixups that point into it change what follows, as they do in
-// firmware; each block is at least 8 bytes, so the walk ends.
-func (im *Image) fixup(mapped []byte, d Directory, delta uint64) error {
-	table := mapped[d.VirtualAddress:][:d.Size]
-	for at := uint32(0); d.Size-at >= sizeBlockHeader; {
-		page, size := le.Uint32(table[at:]), le.Uint32(table[at+4:])
-		if size < sizeBlockHeader || size > d.Size-at {
-			return im.badBlock(d.VirtualAddress+at+4, "SizeOfBlock", "%#x, want 8 to %#x", size, d.Size-at)
+// blocks walks the blocks of the table of d, each read when its turn comes. Fewer than 8 bytes at the end hold
+// no block and are passed over; each block is at least 8 bytes, so the walk ends. An error ends it, too.
+func (im *Image) blocks(d Directory, table []byte) iter.Seq2[block, error] {
+	const sizeHeader = 8
+	return func(yield func(block, error) bool) {
+		for at := uint32(0); d.Size-at >= sizeHeader; {
+			page, size := le.Uint32(table[at:]), le.Uint32(table[at+4:])
+			if size < sizeHeader || size > d.Size-at {
+				yield(block{}, im.badBlock(d.VirtualAddress+at+4, "SizeOfBlock", "%#x, want 8 to %#x", size, d.Size-at))
+				return
+			}
+			if !yield(block{page, d.VirtualAddress + at + sizeHeader, table[at+sizeHeader : at+size]}, nil) {
+				return
+			}
+			at += size
 		}
-		block := table[at : at+size]
-		for e := sizeBlockHeader; e+2 <= len(block); e += 2 {
-			entry := le.Uint16(block[e:])
-			rva := uint64(page) + uint64(entry&0xfff)
+	}
+}
+
+// fixup applies the fixups of d. The table is read from mapped, so fixups that point into it change what
+// follows, as they do in firmware.
+func (im *Image) fixup(mapped []byte, d Directory, delta uint64) error {
+	for b, err := range im.blocks(d, mapped[d.VirtualAddress:][:d.Size]) {
+		if err != nil {
+			return err
+		}
+		for e := 0; e+2 <= len(b.fixups); e += 2 {
+			entry := le.Uint16(b.fixups[e:])
+			rva := uint64(b.page) + uint64(entry&0xfff)
 			if !apply(mapped, entry>>12, rva, delta) {
-				return im.badBlock(d.VirtualAddress+at+uint32(e), "TypeOffset",
+				return im.badBlock(b.rva+uint32(e), "TypeOffset",
 					"type %d at %#x, SizeOfImage is %#x", entry>>12, rva, im.SizeOfImage)
 			}
 		}
-		at += size
 	}
 	return nil
 }
@@ -166,15 +186,13 @@ func (im *Image) Fixups() ([]Span, error) {
 			"%#x bytes at %#x: %v", d.Size, d.VirtualAddress, err)
 	}
 	spans := []Span{{d.VirtualAddress, d.Size}}
-	for at := uint32(0); d.Size-at >= sizeBlockHeader; {
-		page, size := le.Uint32(table[at:]), le.Uint32(table[at+4:])
-		if size < sizeBlockHeader || size > d.Size-at {
-			return nil, im.badBlock(d.VirtualAddress+at+4, "SizeOfBlock", "%#x, want 8 to %#x", size, d.Size-at)
+	for b, err := range im.blocks(d, table) {
+		if err != nil {
+			return nil, err
 		}
-		if size > sizeBlockHeader {
-			spans = append(spans, Span{page, 0xfff + 8}) // the last fixup may begin with the page's last byte
+		if len(b.fixups) > 0 {
+			spans = append(spans, Span{b.page, 0xfff + 8}) // the last fixup may begin with the page's last byte
 		}
-		at += size
 	}
 	return spans, nil
 }
