@@ -210,24 +210,15 @@ func (m *Machine) mapImage(image *Image, p *pecoff.Image, lasting bool) error {
 const overrun = 32 << 10
 
 // imagePages allocates pages for an image. A kernel is put where memory lies behind
-// it that can be read, if there is such a place.
+// it, if there is such a place.
 func (m *Machine) imagePages(p *pecoff.Image, t efi.MemoryType, pages uint64) (efi.Addr, error) {
-	at, err := m.mmap.AllocatePages(efi.AllocateAnyPages, t, pages, 0)
-	if err != nil || p.Kind() != pecoff.KindBzImage {
-		return at, err
+	if p.Kind() == pecoff.KindBzImage && p.Subsystem == pecoff.Application { // runtime drivers come in larger units
+		const more = overrun / efi.PageSize
+		if at, err := m.mmap.AllocatePages(efi.AllocateAnyPages, t, pages+more, 0); err == nil {
+			return at, m.mmap.FreePages(at+efi.Addr(pages*efi.PageSize), more)
+		}
 	}
-	if _, err := m.mem.Reader(at+efi.Addr(pages*efi.PageSize), overrun); err == nil {
-		return at, nil
-	}
-	const more = overrun / efi.PageSize
-	lower, err := m.mmap.AllocatePages(efi.AllocateAnyPages, t, pages+more, 0)
-	if err != nil {
-		return at, nil
-	}
-	if err := m.mmap.FreePages(at, pages); err != nil {
-		return 0, err
-	}
-	return lower, m.mmap.FreePages(lower+efi.Addr(pages*efi.PageSize), more)
+	return m.mmap.AllocatePages(efi.AllocateAnyPages, t, pages, 0)
 }
 
 // layOut puts an image into memory and relocates it. The large parts of one that
